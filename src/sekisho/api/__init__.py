@@ -1,0 +1,1 @@
+"""The management application: one list of routers, one error handler, deny by default."""

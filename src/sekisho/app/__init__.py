@@ -1,0 +1,1 @@
+"""How the parts become a product: settings, the one composition root, and the processes. Only the CLI stands above."""

@@ -1,0 +1,165 @@
+"""What supervisor and node say to each other, and the product as its own API sees it.
+
+Orders go down the node's standard input, sayings come up its standard output: JSON, one object per line. The end of the input is the
+end of the supervisor.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from sekisho import __version__
+from sekisho.app.homes import Home
+from sekisho.app.settings import Loaded, Settings
+from sekisho.kit import clock
+
+
+class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The first line that a node reads."""
+
+    home: str
+    settings: Settings
+    origins: dict[str, str]
+    supervisor: int
+    gateway_port: int
+    console_port: int
+    """Both as they are bound; the settings may say 0."""
+    started_at: int
+    """When the supervisor started; wall time in microseconds."""
+    first: bool
+    """Whether this is the supervisor's first node: only that one makes a first key and looks for engines."""
+    secret_key: str | None = None
+    workers: tuple[int, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Orders(home={self.home!r})"
+
+    def loaded(self) -> Loaded:
+        """The settings as the supervisor read them."""
+        return Loaded(Home(Path(self.home)), self.settings, self.origins, self.secret_key)
+
+
+class Workforce(msgspec.Struct, frozen=True):
+    """Every further line: the pids of the workers that serve."""
+
+    workers: tuple[int, ...]
+
+
+class Ready(msgspec.Struct, frozen=True, tag_field="event", tag="ready"):
+    """Both doors of the node are open."""
+
+    first_key: str | None = None
+    """Only here, and only once: the text of a key that was made now."""
+    engines: tuple[str, ...] | None = None
+    """What was found on this machine, a line each; None where nobody looked."""
+
+    def __repr__(self) -> str:
+        return "Ready()"
+
+
+class Failed(msgspec.Struct, frozen=True, tag_field="event", tag="failed"):
+    """The node cannot start."""
+
+    message: str
+
+
+class WorkerReady(msgspec.Struct, frozen=True, tag_field="event", tag="worker"):
+    """A worker has a whole configuration in force."""
+
+    pid: int
+
+
+class Reload(msgspec.Struct, frozen=True, tag_field="event", tag="reload"):
+    """Somebody asked for it through the API."""
+
+
+class Stop(msgspec.Struct, frozen=True, tag_field="event", tag="stop"):
+    """Likewise."""
+
+
+Saying = Ready | Failed | WorkerReady | Reload | Stop
+
+encode: Final = msgspec.json.Encoder().encode
+decode_saying: Final = msgspec.json.Decoder(Saying).decode
+
+
+class ControlError(Exception):
+    """The product runs inside a command: there is no supervisor to ask."""
+
+
+class Gauges(msgspec.Struct, frozen=True):
+    """What of the status changes all the time."""
+
+    workers: tuple[int, ...]
+    journal_lag_s: float
+
+
+class NodeSystem:
+    """The system of a node under a supervisor; implements `api.services.System`."""
+
+    def __init__(self, orders: Orders, gauges: Callable[[], Gauges], say: Callable[[Saying], None]) -> None:
+        self._orders = orders
+        self._gauges = gauges
+        self._say = say
+
+    async def status(self) -> dict[str, object]:
+        """Everything of the status but the revision."""
+        orders, gauges = self._orders, self._gauges()
+        return {
+            "version": __version__,
+            "supervisor": orders.supervisor,
+            "node": os.getpid(),
+            "workers": list(gauges.workers),
+            "ports": {"gateway": orders.gateway_port, "console": orders.console_port},
+            "journal_lag_s": round(gauges.journal_lag_s, 3),
+            "started_at": clock.to_rfc3339(orders.started_at),
+            "home": orders.home,
+            "database": "sqlite",
+        }
+
+    def settings(self) -> list[dict[str, object]]:
+        return self._orders.loaded().effective()
+
+    async def reload(self) -> None:
+        """Ask the supervisor for new workers with the settings on disk; returns at once."""
+        self._say(Reload())
+
+    async def stop(self) -> None:
+        """Ask the supervisor to drain and end everything; returns at once."""
+        self._say(Stop())
+
+
+class CommandSystem:
+    """The system of a command that runs while no node does."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+
+    async def status(self) -> dict[str, object]:
+        """The same fields; what does not run is null or empty."""
+        configured = self._loaded.settings
+        return {
+            "version": __version__,
+            "supervisor": None,
+            "node": None,
+            "workers": [],
+            "ports": {"gateway": configured.gateway.port, "console": configured.console.port},
+            "journal_lag_s": 0.0,
+            "started_at": None,
+            "home": str(self._loaded.home.path),
+            "database": "sqlite",
+        }
+
+    def settings(self) -> list[dict[str, object]]:
+        return self._loaded.effective()
+
+    async def reload(self) -> None:
+        """There is nobody to ask; raises ControlError."""
+        raise ControlError("Sekisho does not run; `sekisho serve` starts it")
+
+    async def stop(self) -> None:
+        """Likewise."""
+        raise ControlError("Sekisho does not run")

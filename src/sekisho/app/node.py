@@ -1,0 +1,177 @@
+"""The node: the control plane's process. Quick for the workers first, complete for people after.
+
+It opens the link before anything else, so that workers can knock while the database is still being opened; they get their
+configuration before FastAPI is even imported. The end of the standard input means that the supervisor is gone, and ends the node too.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from sekisho.app import homes, lifecycle
+from sekisho.kit.tasks import Tasks
+from sekisho.telemetry import logs
+
+if TYPE_CHECKING:
+    from sekisho.api.services import Services
+    from sekisho.app.build import App, Core
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS: Final = 5
+"""How long running requests of the management API may finish."""
+DRAIN_SECONDS: Final = 8.0
+"""How long the recorder may take for what the workers left; the rest is recorded at the next start."""
+MOST_ORDERS: Final = 16 * 1024 * 1024
+
+
+class Node:
+    """One life of the node."""
+
+    def __init__(self, orders: lifecycle.Orders, voice: int) -> None:
+        self._orders = orders
+        self._voice = voice
+        self._end = asyncio.Event()
+        self._tasks = Tasks(self._crashed)
+        self._doors: list[tuple[Any, asyncio.Task[None]]] = []
+        self.failure: str | None = None
+        self.core: Core | None = None
+
+    def say(self, saying: lifecycle.Saying) -> None:
+        """Tell the supervisor; one that is gone does not hear it."""
+        with contextlib.suppress(OSError):
+            os.write(self._voice, lifecycle.encode(saying) + b"\n")
+
+    def _crashed(self, name: str, error: BaseException) -> None:
+        """A part that must run has fallen: the supervisor starts a new node, the workers go on meanwhile."""
+        log.error("the node ends, a part of it fell", extra={"part": name}, exc_info=error)
+        self.failure = f"{name}: {error}"
+        self._end.set()
+
+    async def run(self, orders: asyncio.StreamReader) -> None:
+        """Start, serve until told to end, and end in order. Raises StartError and HomeError."""
+        from sekisho.app import build
+
+        home = self._orders.loaded().home
+        link = homes.bind_socket(home.link_socket)
+        self.core = core = await build.open_core(self._orders.loaded(), on_ready=lambda pid: self.say(lifecycle.WorkerReady(pid)))
+        try:
+            core.publisher.expect(self._orders.workers)
+            await core.publisher.listen(link)
+            recorder = self._tasks.start(core.recorder.run(), "recorder")
+            self._tasks.start(core.recorder.sync(), "journal sync")
+            self._tasks.start(self._obey(orders), "orders")
+            self._tasks.start(self._open_doors(core), "doors")
+            await self._end.wait()
+            await self._close_doors()
+            core.recorder.stop()
+            # The workers are gone; what does not fit into this time is recorded at the next start.
+            await asyncio.wait((recorder,), timeout=DRAIN_SECONDS)
+            await self._tasks.stop()
+        finally:
+            await core.close()
+
+    async def _obey(self, orders: asyncio.StreamReader) -> None:
+        """Hear the supervisor until it is gone."""
+        while line := await orders.readline():
+            assert self.core is not None
+            self.core.publisher.expect(msgspec.json.decode(line, type=lifecycle.Workforce).workers)
+        self._end.set()
+
+    async def _open_doors(self, core: "Core") -> None:
+        """Make the management API in a thread's time, open both doors, and say so."""
+        from sekisho.app import build
+
+        system = lifecycle.NodeSystem(self._orders, self._gauges, self.say)
+        # The imports take a third of a second; the loop goes on serving the link beside them.
+        services = await asyncio.to_thread(build.services, core, system)
+        local, tunnel = await asyncio.to_thread(build.applications, services)
+        home = self._orders.loaded().home
+        self._serve(local, homes.bind_socket(home.node_socket), "door for the owner")
+        self._serve(tunnel, homes.bind_socket(home.tunnel_socket), "door for the tunnel")
+        self.say(await self._welcome(core, services) if self._orders.first else lifecycle.Ready())
+
+    def _serve(self, app: "App", bound: socket.socket, name: str) -> None:
+        import uvicorn
+
+        class Server(uvicorn.Server):
+            """Leaves the signals of the process alone."""
+
+            @contextlib.contextmanager
+            def capture_signals(self) -> Iterator[None]:
+                yield
+
+        config = uvicorn.Config(
+            app, http="httptools", ws="none", lifespan="off", proxy_headers=False, server_header=False, access_log=False, log_config=None,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )  # fmt: skip
+        server = Server(config)
+        self._doors.append((server, self._tasks.start(server.serve(sockets=[bound]), name)))
+
+    async def _welcome(self, core: "Core", services: "Services") -> lifecycle.Ready:
+        """What only a first start has to tell."""
+        from sekisho.app import build, welcome
+
+        key = await build.first_key(services)
+        found = None
+        if core.prepared.fresh and self._orders.settings.engines.detect:
+            found = await welcome.register_engines(services)
+        return lifecycle.Ready(first_key=key.plain.reveal() if key else None, engines=found)
+
+    def _gauges(self) -> lifecycle.Gauges:
+        assert self.core is not None
+        workers = sorted(self.core.publisher.workers, key=lambda each: (each.worker, each.pid))
+        return lifecycle.Gauges(tuple(each.pid for each in workers), self.core.recorder.lag_seconds)
+
+    async def _close_doors(self) -> None:
+        for server, _ in self._doors:
+            server.should_exit = True
+        if self._doors:
+            await asyncio.wait([task for _, task in self._doors], timeout=GRACE_SECONDS + 1)
+
+    def end(self) -> None:
+        """End in order, as at the end of the orders."""
+        self._end.set()
+
+
+async def _main(voice: int) -> int:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=MOST_ORDERS)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    line = await reader.readline()
+    if not line:
+        return 0
+    orders = msgspec.json.decode(line, type=lifecycle.Orders)
+    del line
+    logs.setup(orders.settings.logs.level, orders.settings.logs.loggers)
+    node = Node(orders, voice)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, node.end)
+    from sekisho.app.build import StartError
+
+    try:
+        await node.run(reader)
+    except (StartError, homes.HomeError) as error:
+        node.say(lifecycle.Failed(str(error)))
+        return 1
+    return 1 if node.failure else 0
+
+
+def main() -> int:
+    """Be a node; the exit status for `sys.exit`."""
+    # Whatever a library prints must not be taken for a saying.
+    voice = os.dup(1)
+    os.dup2(2, 1)
+    return asyncio.run(_main(voice))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

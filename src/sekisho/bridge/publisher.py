@@ -1,0 +1,329 @@
+"""The node's end of the link: what was committed reaches every worker, in order, and a write returns when it is in force there.
+
+The newest configuration is kept in memory, so a worker that starts gets it although the database may be gone. Each connection has
+one queue and one writer, which makes the order of frames the order of revisions. A worker that does not read is cut off, never waited
+for: it comes back and gets the whole.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+import msgspec
+
+from sekisho.core.model.snapshot import Catalog, Key
+from sekisho.core.ports import EngineControl, EngineError
+from sekisho.core.wire import link
+from sekisho.kit.tasks import Tasks
+from sekisho.storage.errors import UnavailableError
+
+log = logging.getLogger(__name__)
+
+ACK_SECONDS: Final = 1.0
+"""How long a write waits for the workers; then it returns and says who is late."""
+HELLO_SECONDS: Final = 5.0
+"""How long a connection may stay without saying who it is."""
+MOST_QUEUED: Final = 10_000
+"""Frames that may wait for one worker; beyond, it does not read any more."""
+RETRY_SECONDS: Final = 1.0
+"""Between two attempts to read a configuration that could not be read after its commit."""
+
+
+class Changes(Protocol):
+    """What is newer than some revision; `catalog` is None where only keys changed."""
+
+    @property
+    def revision(self) -> int: ...
+    @property
+    def catalog(self) -> Catalog | None: ...
+    @property
+    def keys(self) -> tuple[Key, ...]: ...
+    @property
+    def gone(self) -> tuple[bytes, ...]: ...
+
+
+class Source(Protocol):
+    """Reads the configuration; `bridge.compiler.Compiler` is the one over the database."""
+
+    async def catalog(self) -> Catalog: ...
+    async def keys(self) -> tuple[Key, ...]: ...
+    async def changes(self, since: int) -> Changes: ...
+
+
+class Published(msgspec.Struct, frozen=True):
+    """What came of a publication."""
+
+    revision: int
+    warnings: tuple[str, ...] = ()
+
+
+class WorkerView(msgspec.Struct, frozen=True):
+    """A connected worker as it was last heard of."""
+
+    worker: int
+    pid: int
+    boot: str
+    revision: int
+    """The newest one that it has in force; 0 before the first."""
+    pulse: link.Pulse | None
+
+
+class _Connection:
+    """One worker's end: a queue out, and what came in."""
+
+    def __init__(self, hello: link.Hello, writer: asyncio.StreamWriter) -> None:
+        self.hello = hello
+        self.writer = writer
+        self.acked = 0
+        self.closed = False
+        self.pulse: link.Pulse | None = None
+        self.queue: asyncio.Queue[bytes | link.ToWorker] = asyncio.Queue()
+
+    def put(self, frame: bytes | link.ToWorker) -> None:
+        if self.queue.qsize() >= MOST_QUEUED:
+            log.warning("a worker does not read; its link is cut", extra={"worker": self.hello.worker, "worker_pid": self.hello.pid})
+            self.cut()
+        else:
+            self.queue.put_nowait(frame)
+
+    def cut(self) -> None:
+        self.closed = True
+        self.writer.transport.abort()
+
+    def view(self) -> WorkerView:
+        return WorkerView(self.hello.worker, self.hello.pid, self.hello.boot, self.acked, self.pulse)
+
+
+class Publisher:
+    """Serves the link and publishes; one per node. Without `listen` it has no workers, which is how a command uses it."""
+
+    def __init__(self, source: Source, *, engines: EngineControl | None = None, on_ready: Callable[[int], None] = lambda pid: None) -> None:
+        self._source = source
+        self._engines = engines
+        self._on_ready = on_ready
+        self._catalog: Catalog | None = None
+        self._keys: dict[bytes, Key] = {}
+        self._revision = 0
+        self._reading = asyncio.Lock()
+        self._connections: list[_Connection] = []
+        self._expected: frozenset[int] = frozenset()
+        self._moved = asyncio.Event()
+        self._wakes: dict[str, list[_Connection]] = {}
+        self._retrying = False
+        self._server: asyncio.Server | None = None
+        self._tasks = Tasks(on_crash=lambda name, error: log.error("a task of the link fell", extra={"task": name}, exc_info=error))
+
+    @property
+    def revision(self) -> int:
+        """The newest revision that was published; 0 before the first."""
+        return self._revision
+
+    @property
+    def workers(self) -> tuple[WorkerView, ...]:
+        return tuple(each.view() for each in self._connections)
+
+    async def load(self) -> None:
+        """Read the whole configuration; raises StorageError. Before this, connections wait."""
+        async with self._reading:
+            catalog = await self._source.catalog()
+            # Keys read after the catalog may be newer than it; publishing them once more as a delta changes nothing.
+            self._keys = {key.digest: key for key in await self._source.keys()}
+            self._catalog, self._revision = catalog, catalog.revision
+
+    async def listen(self, listening: socket.socket) -> None:
+        """Serve workers on a listening Unix socket."""
+        self._server = await asyncio.start_unix_server(self._serve, sock=listening)
+
+    async def close(self) -> None:
+        """Cut all links; workers go on serving what they have."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            connection.cut()
+        await self._tasks.stop()
+
+    def expect(self, pids: Iterable[int]) -> None:
+        """Name the workers that serve now, connected or not: a write waits for them too."""
+        self._expected = frozenset(pids)
+        self._wake_waiters()
+
+    async def publish(self) -> Published:
+        """Send what is newer than the last publication; returns when every live worker has it in force, or after a second."""
+        try:
+            await self._send_changes()
+        except UnavailableError as error:
+            self._retry_later()
+            return Published(self._revision, (f"saved, but the workers could not be told yet: {error}",))
+        return Published(self._revision, await self._acknowledged(self._revision))
+
+    async def republish(self) -> None:
+        """Send the catalog again: something in it changed that no revision counts, such as an engine that woke. Does not wait."""
+        async with self._reading:
+            catalog = await self._source.catalog()
+            # Not the revision that it was read at: keys of a newer one may not have been sent yet.
+            self._take(catalog, (), (), self._revision)
+
+    async def _send_changes(self) -> None:
+        async with self._reading:
+            changes = await self._source.changes(self._revision)
+            if changes.revision > self._revision:
+                self._take(changes.catalog, changes.keys, changes.gone, changes.revision)
+
+    def _take(self, catalog: Catalog | None, keys: tuple[Key, ...], gone: tuple[bytes, ...], revision: int) -> None:
+        """Make it ours and queue it for every worker, in one step of the loop: whoever joins now gets either all of it or its frames."""
+        frames: list[bytes] = []
+        if catalog is not None:
+            # A frame carries the revision that is whole once it is in force: only the last one may carry the new one.
+            self._catalog = msgspec.structs.replace(catalog, revision=self._revision if keys or gone else revision)
+            frames.append(link.encode(link.CatalogFrame(self._catalog)))
+        if keys or gone or catalog is None:
+            for digest in gone:
+                self._keys.pop(digest, None)
+            self._keys.update((key.digest, key) for key in keys)
+            frames.append(link.encode(link.KeyDelta(revision, keys, gone)))
+        self._revision = revision
+        for connection in self._connections:
+            for frame in frames:
+                connection.put(frame)
+
+    def _retry_later(self) -> None:
+        if not self._retrying:
+            self._retrying = True
+            self._tasks.start(self._retry(), "publish again")
+
+    async def _retry(self) -> None:
+        try:
+            while True:
+                await asyncio.sleep(RETRY_SECONDS)
+                try:
+                    return await self._send_changes()
+                except UnavailableError as error:
+                    log.warning("a committed change could not be read for the workers: %s", error)
+        finally:
+            self._retrying = False
+
+    async def _acknowledged(self, revision: int) -> tuple[str, ...]:
+        """Wait until nobody lags behind a revision; names who does after a second."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ACK_SECONDS):
+                while self._laggards(revision):
+                    self._moved.clear()
+                    await self._moved.wait()
+        return tuple(
+            f"{name} has not confirmed revision {revision} within {ACK_SECONDS:g} s; it may serve the configuration before it"
+            for name in self._laggards(revision)
+        )
+
+    def _laggards(self, revision: int) -> list[str]:
+        late = [f"worker {each.hello.worker} (pid {each.hello.pid})" for each in self._connections if each.acked < revision]
+        connected = {each.hello.pid for each in self._connections}
+        return late + [f"a worker without link (pid {pid})" for pid in sorted(self._expected - connected)]
+
+    def _wake_waiters(self) -> None:
+        self._moved.set()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """The life of one connection."""
+        connection: _Connection | None = None
+        try:
+            splitter = link.Splitter()
+            waiting: list[bytes] = []
+            async with asyncio.timeout(HELLO_SECONDS):
+                while not waiting:
+                    waiting = await _more(reader, splitter)
+            connection = self._join(waiting.pop(0), writer)
+            while not connection.closed:
+                for payload in waiting:
+                    self._heard(connection, link.decode_to_node(payload))
+                waiting = await _more(reader, splitter)
+        except link.LinkError as error:
+            log.warning("a link is cut for what came over it: %s", error, extra={"worker": connection and connection.hello.worker})
+        except (EOFError, OSError, TimeoutError):
+            pass
+        finally:
+            if connection is not None:
+                connection.closed = True
+                if connection in self._connections:
+                    self._connections.remove(connection)
+                self._wake_waiters()
+            writer.transport.abort()
+
+    def _join(self, payload: bytes, writer: asyncio.StreamWriter) -> _Connection:
+        """Take a worker in and queue the whole configuration for it; raises LinkError."""
+        hello = link.decode_to_node(payload)
+        if not isinstance(hello, link.Hello):
+            raise link.LinkError(f"{type(hello).__name__} came before Hello")
+        if self._catalog is None:
+            raise link.LinkError("the configuration is not read yet")
+        for other in [each for each in self._connections if each.hello.boot == hello.boot]:
+            log.info("a worker connected again; its old link is cut", extra={"worker": hello.worker, "worker_pid": hello.pid})
+            other.cut()
+            self._connections.remove(other)
+        connection = _Connection(hello, writer)
+        connection.put(link.CatalogFrame(msgspec.structs.replace(self._catalog, revision=self._revision), whole=True))
+        keys = tuple(self._keys.values())
+        for start in range(0, max(len(keys), 1), link.PAGE_KEYS):
+            page = keys[start : start + link.PAGE_KEYS]
+            connection.put(link.KeyPage(self._revision, page, last=start + link.PAGE_KEYS >= len(keys)))
+        self._connections.append(connection)
+        self._tasks.start(self._write(connection), f"link to worker {hello.worker}")
+        log.debug("a worker connected", extra={"worker": hello.worker, "worker_pid": hello.pid, "boot": hello.boot})
+        return connection
+
+    async def _write(self, connection: _Connection) -> None:
+        """Send what is queued, one frame at a time: encoding a page of keys never holds the loop for long."""
+        with contextlib.suppress(OSError):
+            while not connection.closed:
+                frame = await connection.queue.get()
+                connection.writer.write(frame if isinstance(frame, bytes) else link.encode(frame))
+                await connection.writer.drain()
+
+    def _heard(self, connection: _Connection, message: link.ToNode) -> None:
+        match message:
+            case link.Ack(revision=revision):
+                if connection.acked == 0:
+                    self._on_ready(connection.hello.pid)
+                connection.acked = max(connection.acked, revision)
+                self._wake_waiters()
+            case link.Pulse():
+                connection.pulse = message
+            case link.Wake(model=model):
+                self._wake(model, connection)
+            case link.Hello():
+                raise link.LinkError("a second Hello")
+
+    def _wake(self, model: str, connection: _Connection) -> None:
+        """Start an engine once for all who wait for it."""
+        waiting = self._wakes.setdefault(model, [])
+        waiting.append(connection)
+        if len(waiting) == 1:
+            self._tasks.start(self._wake_engine(model), f"wake {model}")
+
+    async def _wake_engine(self, model: str) -> None:
+        reason = "this node runs no engines"
+        try:
+            if self._engines is not None:
+                await self._engines.wake(model)
+                await self.republish()
+                reason = ""
+        except EngineError as error:
+            reason = str(error)
+        except UnavailableError as error:
+            reason = f"the engine is up, but the configuration cannot be read: {error}"
+        finally:
+            waiting = self._wakes.pop(model, [])
+        if reason:
+            for connection in waiting:
+                if not connection.closed:
+                    connection.put(link.WakeFailed(model, reason))
+
+
+async def _more(reader: asyncio.StreamReader, splitter: link.Splitter) -> list[bytes]:
+    """The next payloads, at least one read; raises EOFError at the end."""
+    data = await reader.read(65536)
+    if not data:
+        raise EOFError
+    return splitter.feed(data)

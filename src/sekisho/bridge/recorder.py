@@ -1,0 +1,583 @@
+"""From the journals to the database: each record once, whatever is killed and when.
+
+A batch of frames and the place up to which they were read go into one transaction, together with the calls that began and have not
+ended: so the three are never at odds, and a node that starts again goes on exactly there. Memory follows the database, never the
+other way round: what a batch changes here is changed after its commit.
+
+Segments of one boot are read in order. The last one is kept until its worker is gone, which its lock tells: only then do the calls
+that began and never ended become failed (`worker_lost`), and the file goes, after the commit that holds all of it.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from sqlalchemy import exc
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sekisho.core.model.records import CallBegan, CallEnded, Closed, Frame, Refused, Rolled, Status
+from sekisho.core.wire import journal
+from sekisho.kit import clock as clocks
+from sekisho.storage.database import Database
+from sekisho.storage.errors import StorageError
+
+log = logging.getLogger(__name__)
+
+MOST_FRAMES: Final = 1000
+"""In one transaction."""
+POLL_SECONDS: Final = 0.1
+"""Between two looks at idle journals; with it a call is seen in the database well within half a second."""
+RETRY_SECONDS: Final = 1.0
+"""After a batch that the database did not take."""
+WINDOW_BYTES: Final = 1024 * 1024
+"""Read at once; more than the largest frame, so a frame that is cut by the window is whole in the next."""
+UNFINISHED: Final = ".new"
+"""Ends the name of a segment that its worker is making."""
+UNFINISHED_SECONDS: Final = 60
+"""Making one takes milliseconds."""
+DAMAGED: Final = ".damaged"
+"""Is added to the name of a file that is kept for a person to look at."""
+MOST_TOKENS: Final = 10**12
+MOST_COST: Final = 10**16
+"""A provider may claim anything; sums of what is kept stay within 64 bits."""
+HOUR: Final = 3600 * clocks.SECOND
+
+CALL_COLUMNS: Final = (
+    *("boot", "seq", "request_id", "client_request_id", "started_at", "status", "http_status", "method", "path", "address", "user_agent"),
+    *("key_id", "key_label", "project", "model", "provider", "upstream_model", "credential_id", "stream", "input_tokens", "output_tokens"),
+    *("cached_tokens", "reasoning_tokens", "usage_source", "cost", "currency", "duration_us", "ttfb_us", "stages", "attempts"),
+    *("upstream_status", "error_code", "error_message", "finish_reason", "bytes_in", "bytes_out"),
+)
+ROLLUP_KEY: Final = ("hour", "model", "provider", "key_id", "project", "currency")
+ROLLUP_SUMS: Final = (
+    *("calls", "completed", "failed", "cancelled", "unpriced", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
+    *("cost", "duration_us", "ttfb_us", "ttfb_calls"),
+)
+REFUSAL_COLUMNS: Final = ("at", "request_id", "method", "path", "address", "key_id", "http_status", "code", "detail", "suppressed")
+
+
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - constants
+
+
+_INSERT_CALL: Final = _insert("calls", CALL_COLUMNS)
+_UPSERT_ROLLUP: Final = (
+    _insert("rollups_hourly", (*ROLLUP_KEY, *ROLLUP_SUMS, "key_label"))
+    + f" ON CONFLICT ({', '.join(ROLLUP_KEY)}) DO UPDATE SET key_label = excluded.key_label, "
+    + ", ".join(f"{name} = rollups_hourly.{name} + excluded.{name}" for name in ROLLUP_SUMS)
+)
+_INSERT_REFUSAL: Final = _insert("refusals", REFUSAL_COLUMNS)
+_INSERT_OPEN: Final = "INSERT INTO calls_open (boot, seq, payload) VALUES (?, ?, ?) ON CONFLICT (boot, seq) DO NOTHING"
+_DELETE_OPEN: Final = "DELETE FROM calls_open WHERE boot = ? AND seq = ?"
+_MOVE: Final = (
+    'INSERT INTO journal_positions (segment, "offset") VALUES (?, ?) ON CONFLICT (segment) DO UPDATE SET "offset" = excluded."offset"'
+)
+_FORGET: Final = "DELETE FROM journal_positions WHERE segment = ?"
+
+_began_encoder: Final = msgspec.msgpack.Encoder()
+_began_decoder: Final = msgspec.msgpack.Decoder(CallBegan)
+
+Row = tuple[object, ...]
+Record = tuple[str, CallBegan, CallEnded]
+"""A whole call: its boot, its begin, its end."""
+
+
+class Segment:
+    """One file, read from where the database says."""
+
+    def __init__(self, path: Path, number: int, offset: int) -> None:
+        self.path: Final = path
+        self.number: Final = number
+        self.descriptor: Final = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.offset = offset
+        """Committed: where the next batch begins."""
+        self.synced = offset
+        self.ended = False
+        """Nothing more will be read: it was rolled or closed, or is damaged from here on."""
+        self.damaged = False
+
+    def read(self, most: int) -> tuple[list[Frame], int, str]:
+        """Frames from the offset on, the offset after them, and why reading stopped there: `more`, `end`, `torn` or `unreadable`."""
+        head = os.pread(self.descriptor, journal.FRAME.size, self.offset)
+        if len(head) < journal.FRAME.size or head[:4] == b"\0\0\0\0":
+            return [], self.offset, "end"
+        window = os.pread(self.descriptor, WINDOW_BYTES, self.offset)
+        try:
+            frames, read, torn = journal.decode_from(memoryview(window), 0, most)
+        except msgspec.MsgspecError:
+            # The sum is right and the content is not: of another version, or a fault. What stands before it still counts.
+            return self._read_singly(window, most)
+        return frames, self.offset + read, "torn" if torn and not frames else "more"
+
+    def _read_singly(self, window: bytes, most: int) -> tuple[list[Frame], int, str]:
+        frames: list[Frame] = []
+        place = 0
+        with contextlib.suppress(msgspec.MsgspecError):
+            while len(frames) < most:
+                one, place, _ = journal.decode_from(memoryview(window), place, 1)
+                if not one:
+                    break
+                frames += one
+        return frames, self.offset + place, "more" if frames else "unreadable"
+
+    def has_more(self) -> bool:
+        """Whether something stands after the committed offset."""
+        return not self.ended and os.pread(self.descriptor, 4, self.offset) not in (b"", b"\0\0\0\0")
+
+    def is_cut(self) -> bool:
+        """Whether the torn frame at the offset is the last thing that was written: a kill, not damage."""
+        window = os.pread(self.descriptor, WINDOW_BYTES, self.offset)
+        length = journal.FRAME.unpack_from(window)[0] if len(window) >= journal.FRAME.size else 0
+        return length <= journal.MAX_PAYLOAD and not any(window[journal.FRAME.size + length :][: journal.MAX_PAYLOAD])
+
+    def is_abandoned(self) -> bool:
+        """Whether no process holds its lock any more."""
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+        return True
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
+class Boot:
+    """The journal of one life of one worker."""
+
+    def __init__(self, name: str) -> None:
+        self.name: Final = name
+        self.segments: dict[int, Segment] = {}
+        self.open: dict[int, CallBegan] = {}
+        self.closed = False
+        """A `Closed` frame was read."""
+        self.abandoned = False
+        """Nobody holds a lock; what stands in the segments now is all that ever will."""
+
+    def in_order(self) -> list[Segment]:
+        return [self.segments[number] for number in sorted(self.segments)]
+
+
+class Batch:
+    """What one transaction writes, and what is true here once it is committed."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.records: list[Record] = []
+        self.refusals: list[Row] = []
+        self.began: dict[tuple[str, int], CallBegan] = {}
+        """Calls that began in this batch and did not end in it."""
+        self.ended: list[tuple[str, int]] = []
+        """Calls that ended in this batch and began before it."""
+        self.moves: list[tuple[Segment, int]] = []
+        self.ends: list[Segment] = []
+        self.closed: list[Boot] = []
+        self.finished: list[Boot] = []
+
+    def take(self, boot: Boot, segment: Segment, frames: list[Frame], offset: int) -> None:
+        """Account for frames of one segment."""
+        for frame in frames:
+            match frame:
+                case CallBegan():
+                    self.began[boot.name, frame.seq] = frame
+                case CallEnded():
+                    self._end(boot, frame)
+                case Refused():
+                    self.refusals.append(msgspec.structs.astuple(frame))
+                case Rolled():
+                    self.ends.append(segment)
+                case Closed():
+                    self.ends.append(segment)
+                    self.closed.append(boot)
+        self.frames += len(frames)
+        self.moves.append((segment, offset))
+
+    def _end(self, boot: Boot, ended: CallEnded) -> None:
+        place = boot.name, ended.seq
+        began = self.began.pop(place, None)
+        if began is None:
+            began = boot.open.get(ended.seq)
+            self.ended.append(place)
+            if began is None:
+                log.error("a call ended of which no begin is known", extra={"boot": boot.name, "seq": ended.seq})
+                began = _unknown(ended)
+        self.records.append((boot.name, began, ended))
+
+    def finish(self, boot: Boot) -> None:
+        """Nothing more comes of a boot: every call of it without an end is given one."""
+        for seq, began in boot.open.items():
+            self.ended.append((boot.name, seq))
+            self.records.append((boot.name, began, _lost(seq)))
+        self.finished.append(boot)
+
+    def __bool__(self) -> bool:
+        return bool(self.frames or self.moves or self.finished)
+
+
+def rows_of(records: Iterable[Record]) -> tuple[list[Row], list[Row]]:
+    """The rows of `calls`, and the sums that the same calls add to `rollups_hourly`."""
+    calls: list[Row] = []
+    hours: dict[Row, list[int]] = {}
+    labels: dict[Row, str] = {}
+    for boot, began, ended in records:
+        tokens_in, tokens_out = min(ended.input_tokens, MOST_TOKENS), min(ended.output_tokens, MOST_TOKENS)
+        cached, reasoning = min(ended.cached_tokens, MOST_TOKENS), min(ended.reasoning_tokens, MOST_TOKENS)
+        cost = None if ended.cost is None else min(ended.cost, MOST_COST)
+        calls.append(
+            (
+                boot,
+                ended.seq,
+                began.request_id,
+                began.client_request_id,
+                began.started_at,
+                ended.status,
+                ended.http_status,
+                began.method,
+                began.path,
+                began.address,
+                began.user_agent,
+                began.key_id,
+                began.key_label,
+                began.project,
+                began.model,
+                began.provider,
+                began.upstream_model,
+                began.credential_id,
+                began.stream,
+                tokens_in,
+                tokens_out,
+                cached,
+                reasoning,
+                ended.usage_source,
+                cost,
+                ended.currency,
+                ended.duration_us,
+                ended.ttfb_us,
+                ",".join(map(str, ended.stages)),
+                ended.attempts,
+                ended.upstream_status,
+                ended.error_code,
+                ended.error_message,
+                ended.finish_reason,
+                ended.bytes_in,
+                ended.bytes_out,
+            )
+        )
+        hour = began.started_at - began.started_at % HOUR
+        key = (hour, began.model, began.provider, began.key_id, began.project, "" if cost is None else ended.currency)
+        sums = hours.get(key)
+        if sums is None:
+            sums = hours[key] = [0] * len(ROLLUP_SUMS)
+        sums[0] += 1
+        sums[1 + ended.status] += 1
+        sums[4] += cost is None
+        sums[5] += tokens_in
+        sums[6] += tokens_out
+        sums[7] += cached
+        sums[8] += reasoning
+        sums[9] += cost or 0
+        sums[10] += ended.duration_us
+        if ended.ttfb_us is not None:
+            sums[11] += ended.ttfb_us
+            sums[12] += 1
+        labels[key] = began.key_label
+    return calls, [(*key, *sums, labels[key]) for key, sums in hours.items()]
+
+
+def _lost(seq: int) -> CallEnded:
+    return CallEnded(
+        seq=seq, status=Status.FAILED, http_status=0, input_tokens=0, output_tokens=0, cached_tokens=0, reasoning_tokens=0, usage_source=0,
+        cost=None, currency="", duration_us=0, ttfb_us=None, stages=(), attempts=1, bytes_in=0, bytes_out=0,
+        error_code="worker_lost", error_message="the worker that served this call was lost before it could record the end",
+    )  # fmt: skip
+
+
+def _unknown(ended: CallEnded) -> CallBegan:
+    """The begin of a call whose own is damaged: what it cost is kept all the same."""
+    return CallBegan(
+        seq=ended.seq, request_id="", started_at=clocks.SystemClock().now() - ended.duration_us, method="", path="", address="", key_id="",
+        key_label="", project="", model="", provider="", upstream_model="", credential_id="", stream=False,
+    )  # fmt: skip
+
+
+def _force(descriptors: list[int]) -> None:
+    """Force files to the disk, and close them."""
+    for descriptor in descriptors:
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            log.error("a journal cannot be forced to the disk: %s", error)
+        finally:
+            os.close(descriptor)
+
+
+class Recorder:
+    """Tails all journals of a directory. One per database."""
+
+    def __init__(
+        self, directory: Path, database: Database, *, sync_seconds: float | None = 0.1, poll_seconds: float = POLL_SECONDS
+    ) -> None:
+        self._directory = directory
+        self._database = database
+        self._sync_seconds = sync_seconds
+        self._poll_seconds = poll_seconds
+        self._boots: dict[str, Boot] = {}
+        self._forgotten: list[str] = []
+        self._caught_up_at = clocks.monotonic()
+        self._behind = False
+        self._stopping = asyncio.Event()
+        self.recorded = 0
+        """Calls since the start."""
+        self.damaged = 0
+        """Segments that were set aside since the start."""
+
+    @property
+    def lag_seconds(self) -> float:
+        """For how long something has been waiting to be recorded; 0.0 where nothing is."""
+        return clocks.monotonic() - self._caught_up_at if self._behind else 0.0
+
+    async def run(self) -> None:
+        """Record until `stop`, and then what is left. A database that does not take a batch is asked again; nothing is skipped."""
+        loaded = False
+        while True:
+            stopping = self._stopping.is_set()
+            try:
+                if not loaded:
+                    await self.load()
+                    loaded = True
+                await self.drain()
+                if stopping:
+                    return
+                await self._pause(self._poll_seconds)
+            except (StorageError, exc.SQLAlchemyError, OSError) as error:
+                # Whether that commit took place is not known: ask the database.
+                loaded = False
+                self._behind = True
+                log.error("records wait, the database does not take them: %s", error)
+                if stopping:
+                    return
+                await self._pause(RETRY_SECONDS)
+
+    def stop(self) -> None:
+        """Let `run` return once all that stands in the journals now is recorded, or the database has refused it."""
+        self._stopping.set()
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+    async def sync(self) -> None:
+        """Force journals that grew to the disk, again and again until cancelled; returns at once where that is switched off."""
+        while self._sync_seconds is not None:
+            await asyncio.sleep(self._sync_seconds)
+            segments = [segment for boot in self._boots.values() for segment in boot.segments.values()]
+            grown = [segment for segment in segments if segment.offset != segment.synced or segment.has_more()]
+            # Copies of the descriptors: a segment may be read to its end and closed meanwhile.
+            descriptors = [os.dup(segment.descriptor) for segment in grown]
+            for segment in grown:
+                segment.synced = segment.offset
+            if descriptors:
+                await asyncio.to_thread(_force, descriptors)
+
+    async def load(self) -> None:
+        """Take over what the database knows: positions, and calls that are open."""
+        self._close_segments()
+        async with self._database.reader() as connection:
+            found = await connection.exec_driver_sql('SELECT segment, "offset" AS place FROM journal_positions')
+            positions = {str(row["segment"]): int(row["place"]) for row in found.mappings()}
+            found = await connection.exec_driver_sql("SELECT boot, payload FROM calls_open")
+            opened = [(str(row["boot"]), _began_decoder.decode(row["payload"])) for row in found.mappings()]
+        for name, began in opened:
+            self._boot(name).open[began.seq] = began
+        self._discover(positions)
+        self._forgotten = [name for name in positions if not (self._directory / name).exists()]
+
+    async def drain(self) -> None:
+        """Record all that stands in the journals now."""
+        again = True
+        while again:
+            self._discover({})
+            batch, again = self._collect()
+            if batch:
+                self._behind = True
+                await self._write(batch)
+                self._apply(batch)
+        if not any(segment.has_more() for boot in self._boots.values() for segment in boot.segments.values()):
+            self._behind = False
+            self._caught_up_at = clocks.monotonic()
+
+    def close(self) -> None:
+        """Give the files back."""
+        self._close_segments()
+
+    def _close_segments(self) -> None:
+        for boot in self._boots.values():
+            for segment in boot.segments.values():
+                segment.close()
+        self._boots = {}
+
+    def _boot(self, name: str) -> Boot:
+        return self._boots.setdefault(name, Boot(name))
+
+    def _discover(self, positions: dict[str, int]) -> None:
+        """Open segments that are new here."""
+        with os.scandir(self._directory) as entries:
+            names = [entry.name for entry in entries]
+        for name in names:
+            if name.endswith(UNFINISHED):
+                self._clear_away(self._directory / name)
+            parsed = journal.parse_segment_name(name)
+            if parsed is None or (parsed[0] in self._boots and parsed[2] in self._boots[parsed[0]].segments):
+                continue
+            self._open_segment(name, parsed, positions.get(name, journal.HEADER_BYTES))
+
+    def _open_segment(self, name: str, parsed: tuple[str, int, int], offset: int) -> None:
+        segment = Segment(self._directory / name, parsed[2], offset)
+        try:
+            if journal.check_header(os.pread(segment.descriptor, journal.HEADER_BYTES, 0)) != parsed:
+                raise journal.DamageError("its header names another segment")
+        except (journal.DamageError, UnicodeDecodeError) as error:
+            segment.close()
+            self.damaged += 1
+            segment.path.rename(segment.path.with_name(f"{name}{DAMAGED}"))
+            log.error("a file in the journal is no segment; it is set aside: %s", error, extra={"segment": name})
+        else:
+            self._boot(parsed[0]).segments[parsed[2]] = segment
+
+    def _clear_away(self, unfinished: Path) -> None:
+        """Delete a segment whose worker died while it made it; one that is being made has been touched just now."""
+        with contextlib.suppress(FileNotFoundError):
+            if clocks.SystemClock().now() / clocks.SECOND - unfinished.stat().st_mtime > UNFINISHED_SECONDS:
+                unfinished.unlink()
+
+    def _collect(self) -> tuple[Batch, bool]:
+        """Read up to a batch, and say whether there may be more right now."""
+        batch = Batch()
+        again = False
+        boots = list(self._boots.values())
+        for boot in boots:
+            again |= self._collect_boot(boot, batch)
+        if boots:
+            # Who was first is last next time, so a busy worker cannot starve another.
+            self._boots[boots[0].name] = self._boots.pop(boots[0].name)
+        return batch, again or batch.frames >= MOST_FRAMES or bool(batch.ends)
+
+    def _collect_boot(self, boot: Boot, batch: Batch) -> bool:
+        """Read the next frames of one boot; says whether it is worth looking again at once."""
+        for segment in boot.in_order():
+            if segment.ended:
+                continue
+            if batch.frames >= MOST_FRAMES:
+                return True
+            # Asked before reading: frames in a later segment mean that all of this one were written before.
+            later = any(other.number > segment.number and other.has_more() for other in boot.segments.values())
+            frames, offset, why = segment.read(MOST_FRAMES - batch.frames)
+            if frames:
+                batch.take(boot, segment, frames, offset)
+                return False
+            if not later and not boot.abandoned:
+                return self._look_for_life(boot)
+            if why == "unreadable" or (why == "torn" and not segment.is_cut()):
+                self._damage(segment)
+            segment.ended = True
+        if boot.closed or boot.abandoned:
+            batch.finish(boot)
+            return False
+        return self._look_for_life(boot)
+
+    def _look_for_life(self, boot: Boot) -> bool:
+        """Note whether a boot's worker is gone. It may have written until its last instant, so all is read once more after this."""
+        boot.abandoned = all(segment.is_abandoned() for segment in boot.segments.values())
+        return boot.abandoned
+
+    def _damage(self, segment: Segment) -> None:
+        segment.damaged = True
+        self.damaged += 1
+        log.error(
+            "a journal is damaged; what stands after it is not recorded", extra={"segment": segment.path.name, "offset": segment.offset}
+        )
+
+    def _set_aside(self, path: Path, reason: str) -> None:
+        self.damaged += 1
+        path.rename(path.with_name(f"{path.name}.damaged"))
+        log.error("a file in the journal is no segment; it is set aside: %s", reason, extra={"segment": path.name})
+
+    async def _write(self, batch: Batch) -> None:
+        try:
+            await self._transact(batch)
+        except exc.IntegrityError:
+            # Some of it is there already: the journal was put back from a copy, or its positions were. What is there stays.
+            batch.records = await self._unknown_records(batch.records)
+            await self._transact(batch)
+
+    async def _transact(self, batch: Batch) -> None:
+        calls, rollups = rows_of(batch.records)
+        async with self._database.writer() as connection:
+            if calls:
+                await connection.exec_driver_sql(_INSERT_CALL, calls)
+                await connection.exec_driver_sql(_UPSERT_ROLLUP, rollups)
+            if batch.refusals:
+                await connection.exec_driver_sql(_INSERT_REFUSAL, batch.refusals)
+            await self._keep_place(connection, batch)
+
+    async def _keep_place(self, connection: AsyncConnection, batch: Batch) -> None:
+        if batch.ended:
+            await connection.exec_driver_sql(_DELETE_OPEN, list(batch.ended))
+        if batch.began:
+            rows = [(boot, seq, _began_encoder.encode(began)) for (boot, seq), began in batch.began.items()]
+            await connection.exec_driver_sql(_INSERT_OPEN, rows)
+        if batch.moves:
+            await connection.exec_driver_sql(_MOVE, [(segment.path.name, offset) for segment, offset in batch.moves])
+        if self._forgotten:
+            await connection.exec_driver_sql(_FORGET, [(name,) for name in self._forgotten])
+
+    async def _unknown_records(self, records: list[Record]) -> list[Record]:
+        """Those of the records that the database does not have, each once."""
+        fresh: dict[tuple[str, int], Record] = {}
+        async with self._database.reader() as connection:
+            for record in records:
+                place = record[0], record[2].seq
+                found = await connection.exec_driver_sql("SELECT 1 FROM calls WHERE boot = ? AND seq = ?", place)
+                if found.first() is None:
+                    fresh.setdefault(place, record)
+        log.warning("records that were there already are left out", extra={"count": len(records) - len(fresh)})
+        return list(fresh.values())
+
+    def _apply(self, batch: Batch) -> None:
+        """Make true here what is committed."""
+        self.recorded += len(batch.records)
+        self._forgotten = []
+        for segment, offset in batch.moves:
+            segment.offset = offset
+        for segment in batch.ends:
+            segment.ended = True
+        for boot in batch.closed:
+            boot.closed = True
+        for (name, seq), began in batch.began.items():
+            self._boots[name].open[seq] = began
+        for name, seq in batch.ended:
+            self._boots[name].open.pop(seq, None)
+        for boot in batch.finished:
+            self._boots.pop(boot.name, None)
+        for boot in (*self._boots.values(), *batch.finished):
+            self._delete_read(boot, whole=boot in batch.finished)
+
+    def _delete_read(self, boot: Boot, *, whole: bool) -> None:
+        """Delete segments that are read to their end; the last one of a boot stays until the boot is finished."""
+        read = boot.in_order() if whole else [segment for segment in boot.in_order()[:-1] if segment.ended]
+        for segment in read:
+            segment.close()
+            if segment.damaged:
+                segment.path.rename(segment.path.with_name(f"{segment.path.name}{DAMAGED}"))
+            else:
+                segment.path.unlink(missing_ok=True)
+            self._forgotten.append(segment.path.name)
+            del boot.segments[segment.number]

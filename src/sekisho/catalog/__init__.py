@@ -1,0 +1,1 @@
+"""Where models are served, what opens those places, which models there are and what they cost."""

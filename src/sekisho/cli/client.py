@@ -1,0 +1,270 @@
+"""One code path for console, CLI and scripts: the management API, over the node's socket when a node runs, else in this process.
+
+Without a node the same application is built here, under the lock of the home, and leaves with the command. The loop belongs to the
+conversation: commands are plain functions that ask and wait.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from sekisho.cli.failures import EXIT_INTERNAL, EXIT_USER, CommandError, not_running
+from sekisho.kit import clock
+from sekisho.kit.tasks import Tasks
+
+if TYPE_CHECKING:
+    import httpx
+
+    from sekisho.app.homes import Home
+    from sekisho.app.settings import Loaded
+    from sekisho.cli.screens import Screen
+
+T = TypeVar("T")
+
+REQUEST_SECONDS: Final = 60.0
+"""Longest wait for one answer: a probe of a slow provider is the longest ordinary work."""
+
+LONG_SECONDS: Final = 3600.0
+"""The same for work that grows with the data, such as a backup."""
+
+PATIENCE_SECONDS: Final = 20.0
+"""How long a node may take to come up (or another command to let go of the home) before we say so."""
+
+POLL_SECONDS: Final = 0.1
+
+PAGE: Final = 1000
+"""Entries asked for at once: the most that the API gives."""
+
+ORIGIN: Final = "http://sekisho"
+"""The authority in requests over a Unix socket; it names nothing."""
+
+INTERNAL_STATUSES: Final = range(500, 600)
+
+Query = Mapping[str, str | int | None]
+
+
+def _failure(status: int, document: Any) -> CommandError:
+    """What an answer that is no success says, in our words."""
+    error = document.get("error") if isinstance(document, dict) else None
+    if not isinstance(error, dict):
+        return CommandError("INTERNAL", f"the management API answered {status} without a reason", EXIT_INTERNAL)
+    code = str(error.get("code") or error.get("type") or f"HTTP_{status}").upper().replace("-", "_")
+    message = str(error.get("message") or f"the management API answered {status}")
+    if status not in INTERNAL_STATUSES:
+        return CommandError(code, message, EXIT_USER)
+    request = error.get("request_id")
+    return CommandError(code, f"{message} (request {request})" if request else message, EXIT_INTERNAL)
+
+
+class Management:
+    """A conversation with the management API. Every method raises CommandError where the answer is no success."""
+
+    def __init__(self, runner: asyncio.Runner, client: "httpx.AsyncClient", *, in_process: bool) -> None:
+        self._runner = runner
+        self._client = client
+        self.in_process = in_process
+        """Whether no node runs, and the application lives in this process."""
+
+    def get(self, path: str, query: Query | None = None) -> dict[str, Any]:
+        """Read something; parameters that are None stay out."""
+        return self._ask("GET", path, query=query)
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None, *, seconds: float = REQUEST_SECONDS) -> dict[str, Any]:
+        """Make or do something; `seconds` is the longest wait for the answer."""
+        return self._ask("POST", path, body=body or {}, seconds=seconds)
+
+    def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Set something as a whole."""
+        return self._ask("PUT", path, body=body)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Change parts of something."""
+        return self._ask("PATCH", path, body=body)
+
+    def delete(self, path: str) -> dict[str, Any]:
+        """Remove something; an answer without a body is an empty one."""
+        return self._ask("DELETE", path)
+
+    def pages(self, path: str, plural: str, most: int | None, query: Query | None = None, cursor: str | None = None) -> dict[str, Any]:
+        """A list of up to `most` entries (None: all), asked page by page, as `{plural: [...], "next_cursor": ...}`."""
+        entries: list[Any] = []
+        while True:
+            size = PAGE if most is None else min(PAGE, most - len(entries))
+            page = self.get(path, {**(query or {}), "limit": size, "cursor": cursor})
+            entries += page[plural]
+            cursor = page.get("next_cursor")
+            if cursor is None or (most is not None and len(entries) >= most):
+                return {**page, plural: entries, "next_cursor": cursor}
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: Mapping[str, Any] | None = None,
+        seconds: float = REQUEST_SECONDS,
+    ) -> dict[str, Any]:
+        import httpx
+
+        parameters = {name: str(value) for name, value in (query or {}).items() if value is not None}
+        request = self._client.request(method, path, params=parameters, json=body, timeout=seconds)
+        try:
+            response = self._runner.run(_awaited(request))
+        except httpx.TimeoutException:
+            raise CommandError("TIMEOUT", f"the node gave no answer within {seconds:.0f} s; see its log", EXIT_INTERNAL) from None
+        except httpx.TransportError as error:
+            reason = str(error) or type(error).__name__
+            raise CommandError("NODE_UNREACHABLE", f"the node went away before it answered ({reason}); try again", EXIT_USER) from error
+        return _document(response)
+
+
+async def _awaited(work: Coroutine[Any, Any, T]) -> T:
+    return await work
+
+
+def _document(response: "httpx.Response") -> dict[str, Any]:
+    """The JSON object of an answer; raises CommandError where it is an error or no object."""
+    try:
+        document = response.json() if response.content else {}
+    except ValueError:
+        document = None
+    if not response.is_success:
+        raise _failure(response.status_code, document)
+    if not isinstance(document, dict):
+        raise CommandError("INTERNAL", "the management API answered with something that is no JSON object", EXIT_INTERNAL)
+    return document
+
+
+def answers(path: Path) -> bool:
+    """Whether somebody accepts connections on a Unix socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(2)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+def await_true(condition: Callable[[], bool], seconds: float) -> bool:
+    """Ask again and again until it is true, for so many seconds; whether it became true."""
+    deadline = clock.monotonic() + seconds
+    while not condition():
+        if clock.monotonic() >= deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+@contextmanager
+def running(home: "Home", screen: "Screen") -> Iterator[Management]:
+    """A conversation with the node of a home; raises CommandError (NOT_RUNNING) where none runs."""
+    if not _find_node(home, screen):
+        raise not_running(home.path)
+    with _over_socket(home.node_socket) as management:
+        yield management
+
+
+@contextmanager
+def connect(home: "Home", load: Callable[[], "Loaded"], screen: "Screen") -> Iterator[Management]:
+    """A conversation with the node of a home, or with the same application in this process where none runs."""
+    if _find_node(home, screen):
+        with _over_socket(home.node_socket) as management:
+            yield management
+    else:
+        with _in_process(load()) as management:
+            yield management
+
+
+def _find_node(home: "Home", screen: "Screen") -> bool:
+    """Whether a node answers; waits for one that is coming up, and for another command that works on the home by itself."""
+
+    def settled() -> bool:
+        return answers(home.node_socket) or home.holder() is None
+
+    if not settled():
+        with screen.working("waiting for the node"):
+            if not await_true(settled, PATIENCE_SECONDS):
+                raise CommandError(
+                    "NODE_UNREACHABLE",
+                    f"process {home.holder()} holds {home.path}, but no node answers; see its log, or end it with: sekisho stop",
+                )
+    return answers(home.node_socket)
+
+
+@contextmanager
+def _over_socket(path: Path) -> Iterator[Management]:
+    import httpx
+
+    transport = httpx.AsyncHTTPTransport(uds=str(path))
+    with asyncio.Runner() as runner:
+        client = httpx.AsyncClient(transport=transport, base_url=ORIGIN, trust_env=False)
+        try:
+            yield Management(runner, client, in_process=False)
+        finally:
+            runner.run(client.aclose())
+
+
+@contextmanager
+def _in_process(loaded: "Loaded") -> Iterator[Management]:
+    import httpx
+
+    with asyncio.Runner() as runner:
+        guest = _Guest(loaded)
+        application = runner.run(guest.enter())
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(app=application), base_url=ORIGIN, trust_env=False)
+        try:
+            yield Management(runner, client, in_process=True)
+        finally:
+            runner.run(client.aclose())
+            runner.run(guest.leave())
+
+
+class _Guest:
+    """Holds the application open between two turns of the loop: it opens and closes within one task, as its parts may demand."""
+
+    def __init__(self, loaded: "Loaded") -> None:
+        self._loaded = loaded
+        self._tasks = Tasks(on_crash=lambda name, error: None)
+        self._leaving = asyncio.Event()
+
+    async def enter(self) -> Any:
+        """The application; raises CommandError where it cannot start."""
+        from sekisho.app import build, homes
+        from sekisho.storage.errors import StorageError
+        from sekisho.telemetry import logs
+
+        logs.setup(level="warning")
+        opened: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._life = self._tasks.start(self._live(opened), "local application")
+        await asyncio.wait({opened, self._life}, return_when=asyncio.FIRST_COMPLETED)
+        if opened.done():
+            return opened.result()
+        try:
+            await self._life
+        except homes.LockedError as error:
+            raise CommandError("HOME_LOCKED", str(error)) from error
+        except homes.HomeError as error:
+            raise CommandError("HOME_UNUSABLE", str(error)) from error
+        except StorageError as error:
+            raise CommandError("DATABASE_UNUSABLE", str(error)) from error
+        except build.StartError as error:
+            raise CommandError("START_FAILED", str(error)) from error
+        raise CommandError("INTERNAL", "the application ended before it began", EXIT_INTERNAL)
+
+    async def _live(self, opened: asyncio.Future[Any]) -> None:
+        from sekisho.app import build
+
+        async with build.local_app(self._loaded) as application:
+            opened.set_result(application)
+            await self._leaving.wait()
+
+    async def leave(self) -> None:
+        """Close the application; what falls then is raised here."""
+        self._leaving.set()
+        await self._life

@@ -1,0 +1,42 @@
+"""`serve`: hands its flags to the supervisor and knows nothing else of it. Nothing heavy is imported on this way."""
+
+from typing import Annotated
+
+import typer
+
+from sekisho.cli.invocations import of
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("serve")(serve)
+
+
+def serve(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option("--host", help="Address of the gateway. Default: 127.0.0.1.")] = None,
+    port: Annotated[str | None, typer.Option("--port", help="Port of the gateway. Default: 4000.")] = None,
+    console_host: Annotated[
+        str | None, typer.Option("--console-host", help="Address of the console and the API. Default: 127.0.0.1.")
+    ] = None,
+    console_port: Annotated[str | None, typer.Option("--console-port", help="Port of the console and the API. Default: 4001.")] = None,
+    workers: Annotated[str | None, typer.Option("--workers", help="Processes that serve calls. Default: 1.")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Accept that the console is served in plain HTTP beyond this host.")] = False,
+) -> None:
+    """Start the server.
+
+    That is one node, its workers, and the supervisor that looks after them. It ends with Ctrl-C or `sekisho stop`. Each flag
+    overrides sekisho.toml and the environment for this run.
+    """
+    from sekisho.app import supervisor
+
+    given = {
+        "gateway.host": host,
+        "gateway.port": port,
+        "console.host": console_host,
+        "console.port": console_port,
+        "workers.count": workers,
+        "console.insecure": "true" if insecure else None,
+    }
+    flags = {name: value for name, value in given.items() if value is not None}
+    raise typer.Exit(supervisor.run({**of(context).flags, **flags}))

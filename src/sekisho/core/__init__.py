@@ -1,0 +1,1 @@
+"""What Sekisho decides: values and functions without I/O, clock, loop or log."""

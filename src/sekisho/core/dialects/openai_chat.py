@@ -1,0 +1,304 @@
+"""OpenAI's chat completions, completions and embeddings: the envelope, usage, stream and errors of that dialect.
+
+Same dialect on both sides means bytes through: of a request only the members below are read, of a response only its usage and its
+end. Shapes after the `openai` SDK's types `CompletionCreateParams`, `ChatCompletion`, `ChatCompletionChunk`, `CompletionUsage`.
+"""
+
+import re
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from sekisho.core.dialects.base import Envelope, EnvelopeError, Outcome, explain_json, invalid, locate_members
+from sekisho.core.model.chat import Usage, UsageSource
+from sekisho.core.model.errors import Kind, Refusal
+from sekisho.core.wire import sse
+
+PLAUSIBLE_TOKENS: Final = 1_000_000_000
+"""A count beyond it is a lie or a defect; the call is then estimated."""
+
+
+class _StreamOptions(msgspec.Struct, gc=False):
+    include_usage: bool | None = None
+
+
+class _Request(msgspec.Struct, gc=False):
+    model: str
+    stream: bool | None | UnsetType = UNSET
+    stream_options: _StreamOptions | None | UnsetType = UNSET
+    max_tokens: int | None | UnsetType = UNSET
+    max_completion_tokens: int | None | UnsetType = UNSET
+
+
+class _PromptDetails(msgspec.Struct, gc=False):
+    cached_tokens: int | None = None
+
+
+class _CompletionDetails(msgspec.Struct, gc=False):
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct, gc=False):
+    prompt_tokens: int
+    completion_tokens: int | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+
+
+class _Choice(msgspec.Struct, gc=False):
+    finish_reason: str | None = None
+
+
+class _Response(msgspec.Struct, gc=False):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+
+
+class _AnyObject(msgspec.Struct, gc=False):
+    """Accepts any JSON object: validates the syntax, keeps nothing."""
+
+
+class _ErrorBody(msgspec.Struct, gc=False):
+    message: str | None = None
+    type: str | None = None
+    param: Any = None
+    code: Any = None
+
+
+class _ErrorAnswer(msgspec.Struct, gc=False):
+    error: _ErrorBody | str | None = None
+    message: str | None = None
+    detail: Any = None
+
+
+_request: Final = msgspec.json.Decoder(_Request)
+_response: Final = msgspec.json.Decoder(_Response)
+_any_object: Final = msgspec.json.Decoder(_AnyObject)
+_error_answer: Final = msgspec.json.Decoder(_ErrorAnswer)
+_encode: Final = msgspec.json.Encoder().encode
+
+_MODEL: Final = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*("(?:[^"\\]|\\.)*")')
+_NAMES: Final = ("stream", "stream_options", "max_tokens", "max_completion_tokens")
+_QUOTED: Final = {name: f'"{name}"'.encode() for name in _NAMES}
+
+
+def decode_request(body: bytes, most_keys: int) -> Envelope:
+    """Read the envelope; raises EnvelopeError with a refusal that names the field.
+
+    Where each name of the envelope stands in the body at most once and no ASCII letter is escaped, the one place of `"model"` is the
+    top-level member, found without a walk. Anything else is walked exactly.
+    """
+    try:
+        request = _request.decode(body)
+        if not body.isascii():
+            body.decode()
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise _explain(body, error) from None
+    if len(body) > 262_144 and body.count(b'":') > most_keys:
+        raise invalid(f"the body has more than {most_keys} members; send fewer", code="body_too_complex")
+    plain = body.count(b'"model"') == 1 and not (b"\\" in body and b"\\u00" in body)
+    if plain:
+        for name in _NAMES:
+            if getattr(request, name) is not UNSET and body.count(_QUOTED[name]) > 1:
+                plain = False
+                break
+    places: dict[str, tuple[int, int]] | None = None
+    match = _MODEL.search(body) if plain else None
+    if match is not None:
+        span = match.span(1)
+    else:
+        places = locate_members(body)
+        span = places["model"]
+    if not request.model:
+        raise invalid("model is empty; name one of GET /v1/models", "model", "model_missing")
+    envelope = Envelope(body, request.model, span, request.stream is True)
+    most = request.max_completion_tokens or request.max_tokens
+    if most:
+        envelope.max_tokens = most
+    if envelope.stream:
+        _ask_for_usage(envelope, request, places)
+    return envelope
+
+
+def _ask_for_usage(envelope: Envelope, request: _Request, places: dict[str, tuple[int, int]] | None) -> None:
+    """Have the provider send the usage event always; the scanner takes it out for a client that did not ask."""
+    options = request.stream_options
+    if isinstance(options, _StreamOptions) and options.include_usage:
+        envelope.include_usage = True
+        return
+    body = envelope.body
+    if options is UNSET:
+        at = body.index(b"{") + 1
+        envelope.splices = ((at, at, b'"stream_options":{"include_usage":true},'),)
+        return
+    start, end = (places or locate_members(body))["stream_options"]
+    kept: dict[str, Any] = msgspec.json.decode(body[start:end]) or {}
+    envelope.splices = ((start, end, _encode({**kept, "include_usage": True})),)
+
+
+def _explain(body: bytes, error: Exception) -> EnvelopeError:
+    """Name the field that is wrong, where the decoder says which."""
+    if not body.strip():
+        return invalid("the body is empty; send a JSON object", code="body_missing")
+    if isinstance(error, msgspec.ValidationError):
+        text = str(error)
+        if "missing required field" in text:
+            return invalid("model is missing; name one of GET /v1/models", "model", "model_missing")
+        path = re.search(r"`\$\.([a-z_.]+)`", text)
+        if path:
+            return invalid(f"{path[1]}: {text.split(' - ')[0]}", path[1], "invalid_type")
+        return invalid(f"the body must be a JSON object: {text}")
+    return invalid(explain_json(error), code="invalid_json")
+
+
+def read_answer(body: bytes) -> Outcome | None:
+    """Usage and finish reason of a whole response; None where it is no JSON object. A usage that makes no sense is left out."""
+    try:
+        answer = _response.decode(body)
+    except msgspec.ValidationError:
+        try:
+            _any_object.decode(body)
+        except (msgspec.MsgspecError, RecursionError):
+            return None
+        return Outcome()
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+    choices = answer.choices
+    outcome = Outcome(_usage(answer.usage), (choices[0].finish_reason or "") if choices else "")
+    return outcome
+
+
+def _usage(usage: _Usage | None) -> Usage | None:
+    if usage is None:
+        return None
+    details = usage.prompt_tokens_details
+    cached = (details.cached_tokens or 0) if details else 0
+    more = usage.completion_tokens_details
+    reasoning = (more.reasoning_tokens or 0) if more else 0
+    prompt, completion = usage.prompt_tokens, usage.completion_tokens or 0
+    if not (0 <= cached <= prompt <= PLAUSIBLE_TOKENS and 0 <= completion <= PLAUSIBLE_TOKENS and 0 <= reasoning <= PLAUSIBLE_TOKENS):
+        return None
+    return Usage(prompt, completion, cached, reasoning, UsageSource.PROVIDER)
+
+
+class Scanner:
+    """Looks through a stream of chat or completion chunks. Whole events in, what the client shall get out.
+
+    An event is decoded only where it may matter: one with a usage object, the end, or an error. `finish_reason` is looked for in
+    the last events only, when the stream ends.
+    """
+
+    __slots__ = ("_include_usage", "_last", "events", "failed", "finished", "outcome")
+
+    def __init__(self, include_usage: bool) -> None:
+        self._include_usage = include_usage
+        self._last: tuple[bytes, ...] = ()
+        self.outcome = Outcome()
+        self.finished = False
+        self.failed: tuple[str, str] | None = None
+        self.events = 0
+        """Events that carried data: about one token each, for an estimate."""
+
+    def scan(self, events: bytes) -> bytes:
+        self.events += events.count(b"data:")
+        if (
+            (at := events.find(b'"usage"')) < 0 or (events.startswith(b'"usage":null', at) and events.count(b'"usage"') == 1)
+        ) and b"[DONE]" not in events:
+            if b'"error"' not in events:
+                self._last = (*self._last[-1:], events)
+                return events
+        return b"".join(self._look(event) for event in sse.split(events))
+
+    def _look(self, event: bytes) -> bytes:
+        data = sse.data_of(event)
+        if not data or self.finished:
+            return b"" if self.finished else event
+        if data == b"[DONE]":
+            self.finished = True
+            return event
+        self._last = (*self._last[-1:], event)
+        try:
+            chunk = msgspec.json.decode(data)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            return event
+        if not isinstance(chunk, dict):
+            return event
+        if chunk.get("error"):
+            self.failed = error_words(data)
+            return b""
+        raw = chunk.get("usage")
+        if not isinstance(raw, dict):
+            return event
+        try:
+            usage = _usage(msgspec.convert(raw, _Usage))
+        except msgspec.ValidationError:
+            usage = None
+        if usage is not None:
+            self.outcome.usage = usage
+        if not self._include_usage and chunk.get("choices") == []:
+            return b""
+        return event
+
+    def close(self) -> None:
+        """The stream is over; find out how it ended."""
+        for events in reversed(self._last):
+            for event in reversed(sse.split(events)):
+                try:
+                    answer = _response.decode(sse.data_of(event))
+                except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+                    continue
+                for choice in answer.choices or ():
+                    if choice.finish_reason:
+                        self.outcome.finish_reason = choice.finish_reason[:64]
+                        return
+
+
+def error_words(body: bytes) -> tuple[str, str]:
+    """Code and message of a provider's error answer, whatever its exact shape (OpenAI's, llama.cpp's, vLLM's, a bare text)."""
+    try:
+        answer = _error_answer.decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return "", ""
+    error = answer.error
+    if isinstance(error, str):
+        return "", error[:2000]
+    if error is not None:
+        code = error.code if isinstance(error.code, str) else error.type or ""
+        return code[:100], (error.message or "")[:2000]
+    detail = answer.message or (answer.detail if isinstance(answer.detail, str) else "")
+    return "", detail[:2000]
+
+
+_TYPES: Final = {
+    Kind.INVALID: "invalid_request_error",
+    Kind.AUTHENTICATION: "authentication_error",
+    Kind.PERMISSION: "permission_error",
+    Kind.NOT_FOUND: "invalid_request_error",
+    Kind.RATE_LIMIT: "rate_limit_error",
+    Kind.QUOTA: "insufficient_quota",
+    Kind.UPSTREAM: "upstream_error",
+    Kind.OVERLOADED: "server_error",
+    Kind.TIMEOUT: "server_error",
+    Kind.INTERNAL: "server_error",
+}
+
+
+def render_error(refusal: Refusal, request_id: str) -> bytes:
+    """OpenAI's error body, with our request id beside its four members."""
+    return _encode(
+        {
+            "error": {
+                "message": refusal.message,
+                "type": _TYPES[refusal.kind],
+                "param": refusal.param,
+                "code": refusal.code,
+                "request_id": request_id,
+            }
+        }
+    )
+
+
+def render_stream_error(refusal: Refusal, request_id: str) -> bytes:
+    """The event that ends a broken stream; no `[DONE]` follows it."""
+    return sse.encode(render_error(refusal, request_id))

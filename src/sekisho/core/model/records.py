@@ -1,0 +1,101 @@
+"""What the hot path leaves in its journal. Fields are written by position: append at the end, never reorder.
+
+A call is a `CallBegan` before the first upstream byte and a `CallEnded` before the last byte of the response, joined by `seq`,
+which counts from 1 within one boot of one worker.
+"""
+
+import enum
+from typing import Final
+
+import msgspec
+
+STAGES: Final = ("receive", "screen", "authenticate", "body", "route", "admit", "connect", "first_byte", "relay")
+"""Names of the own times in `CallEnded.stages`, in order. `receive` is from the accept (or the first byte of a further request on
+the connection) to the end of the head; `connect` includes sending; `first_byte` and `relay` are waits for the upstream."""
+
+
+class Status(enum.IntEnum):
+    """How a call ended."""
+
+    COMPLETED = 0
+    FAILED = 1
+    CANCELLED = 2
+
+
+class CallBegan(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="b"):
+    seq: int
+    request_id: str
+    started_at: int
+    """Wall time in microseconds."""
+    method: str
+    path: str
+    address: str
+    key_id: str
+    key_label: str
+    project: str
+    model: str
+    provider: str
+    upstream_model: str
+    credential_id: str
+    stream: bool
+    client_request_id: str = ""
+    user_agent: str = ""
+
+
+class CallEnded(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="e"):
+    seq: int
+    status: int
+    """A `Status`."""
+    http_status: int
+    """What the client was told; 499 where it left before an answer."""
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    reasoning_tokens: int
+    usage_source: int
+    """A `chat.UsageSource`."""
+    cost: int | None
+    """1e-10 units of `currency`; None where the model has no rate."""
+    currency: str
+    duration_us: int
+    ttfb_us: int | None
+    stages: tuple[int, ...]
+    """Microseconds, by the names of `STAGES`."""
+    attempts: int
+    bytes_in: int
+    bytes_out: int
+    upstream_status: int = 0
+    """0 where no head came."""
+    error_code: str = ""
+    error_message: str = ""
+    finish_reason: str = ""
+
+
+class Refused(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="r"):
+    """A request that no upstream saw. `suppressed` counts others like it that the flood bound left unwritten."""
+
+    at: int
+    request_id: str
+    method: str
+    path: str
+    address: str
+    key_id: str
+    http_status: int
+    code: str
+    detail: str
+    suppressed: int = 0
+
+
+class Rolled(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="n"):
+    """The segment is full; the next one goes on."""
+
+    next_segment: int
+
+
+class Closed(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="c"):
+    """The worker ended by itself; nothing follows in this boot."""
+
+    at: int
+
+
+Frame = CallBegan | CallEnded | Refused | Rolled | Closed

@@ -1,0 +1,75 @@
+"""Names to models, and keys to what they may use. Built once per snapshot, read on every call."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from sekisho.core.model.snapshot import Catalog, Key, Model, Provider
+
+ALIAS: Final = "flm://"
+"""An older system's spelling of a model id, still accepted in front of ours."""
+
+
+class Directory:
+    """The models of one snapshot by every name they answer to."""
+
+    __slots__ = ("_names", "catalog", "models", "providers")
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.providers: dict[str, Provider] = {provider.name: provider for provider in catalog.providers}
+        self.models: dict[str, Model] = {model.id: model for model in catalog.models if model.provider in self.providers}
+        names: dict[str, Model] = {}
+        for model in self.models.values():
+            # The first of two providers of the same model keeps the bare name: order is the operator's.
+            names.setdefault(model.upstream_model, model)
+        names.update(self.models)
+        self._names = names
+
+    def find(self, name: str) -> Model | None:
+        """The model of a canonical id, an `flm://` id or a bare model name; None where there is none."""
+        model = self._names.get(name)
+        if model is None and name.startswith(ALIAS):
+            model = self._names.get(name[len(ALIAS) :])
+        return model
+
+    def find_escaped(self, name: str) -> Model | None:
+        """Like `find`, for a name out of a path: `%2F` and `%3A` stand for `/` and `:`, nothing else is decoded."""
+        for escape, letter in (("%2F", "/"), ("%2f", "/"), ("%3A", ":"), ("%3a", ":"), ("%40", "@")):
+            name = name.replace(escape, letter)
+        return self.find(name)
+
+    def visible(self, key: Key) -> list[Model]:
+        """Exactly the models that a key may call."""
+        return [model for model in self.models.values() if may_use(key, model)]
+
+
+def may_use(key: Key, model: Model) -> bool:
+    """Whether a key's scope covers a model."""
+    scope = key.models
+    return scope is None or model.id in scope or f"{model.provider}/*" in scope
+
+
+class Keys:
+    """Keys by digest; replaced whole or patched."""
+
+    __slots__ = ("_by_digest",)
+
+    def __init__(self, keys: Iterable[Key] = ()) -> None:
+        self._by_digest: dict[bytes, Key] = {key.digest: key for key in keys}
+
+    def find(self, digest: bytes) -> Key | None:
+        return self._by_digest.get(digest)
+
+    def patch(self, keys: Iterable[Key], gone: Iterable[bytes]) -> None:
+        """Apply a delta; it touches only what it names."""
+        for digest in gone:
+            self._by_digest.pop(digest, None)
+        for key in keys:
+            self._by_digest[key.digest] = key
+
+    def extend(self, keys: Iterable[Key]) -> None:
+        for key in keys:
+            self._by_digest[key.digest] = key
+
+    def __len__(self) -> int:
+        return len(self._by_digest)

@@ -1,0 +1,48 @@
+"""The vocabulary of framing: what a reader tells its owner."""
+
+from typing import Protocol
+
+from sekisho.core.model.errors import Refusal
+
+
+class Head:
+    """Request line and headers of one message, already within all bounds."""
+
+    __slots__ = ("chunked", "content_length", "expects_continue", "headers", "keep_alive", "method", "query", "path", "version")
+
+    def __init__(self, method: str, path: str, query: str, version: str, headers: dict[bytes, bytes], keep_alive: bool) -> None:
+        self.method = method
+        self.path = path
+        """As sent, without the query: never decoded, never normalised."""
+        self.query = query
+        self.version = version
+        self.headers = headers
+        """Names in lower case. A name that came twice holds both values, joined by a comma, unless it must not repeat."""
+        self.keep_alive = keep_alive
+        self.content_length: int | None = None
+        self.chunked = False
+        self.expects_continue = False
+
+
+class RequestSink(Protocol):
+    """Whoever owns a `RequestReader`. Calls come in order: head, body pieces, completion; or a refusal, which is the last."""
+
+    def head_received(self, head: Head) -> None: ...
+
+    def body_received(self, data: bytes) -> None: ...
+
+    def message_completed(self) -> None: ...
+
+    def message_refused(self, refusal: Refusal) -> None: ...
+
+
+class ResponseSink(Protocol):
+    """Whoever awaits an upstream's response."""
+
+    def response_head(self, status: int, headers: dict[bytes, bytes]) -> None: ...
+
+    def response_body(self, data: bytes) -> None: ...
+
+    def response_completed(self) -> None: ...
+
+    def response_failed(self, code: str, message: str) -> None: ...

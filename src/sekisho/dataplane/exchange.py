@@ -1,0 +1,172 @@
+"""The life of one request, top to bottom.
+
+Receive head → screen → authenticate → receive body → route → admit → attempt (again, while no byte has gone out) → reply → settle.
+A refusal at any stage is a value, rendered in the caller's dialect. The record's end is written before the last byte of the answer;
+the `finally` settles whatever ended otherwise: a refusal, a fault, a client that hung up, a crash.
+"""
+
+import msgspec
+
+from sekisho.core.dialects.registry import Action
+from sekisho.core.model.errors import Refusal
+from sekisho.core.model.snapshot import Model
+from sekisho.core.policy import retry
+from sekisho.dataplane.relay import Answer
+from sekisho.dataplane.stages import Exchange, Plane, overloaded
+from sekisho.dataplane.stages.admit import admit
+from sekisho.dataplane.stages.attempt import attempt
+from sekisho.dataplane.stages.authenticate import authenticate
+from sekisho.dataplane.stages.receive import receive
+from sekisho.dataplane.stages.reply import answer_locally, begin_stream, deliver, judge, refuse
+from sekisho.dataplane.stages.route import route, unknown_model
+from sekisho.dataplane.stages.screen import screen
+from sekisho.dataplane.stages.settle import settle
+from sekisho.dataplane.upstream.errors import GONE
+from sekisho.kit.clock import monotonic_ns, wall_ns
+
+
+async def run(x: Exchange, plane: Plane) -> None:
+    """Serve one request; returns when the answer is written, or when nobody wants it any more."""
+    x.started_wall_ns = wall_ns()
+    plane.counters.requests += 1
+    plane.counters.in_flight += 1
+    try:
+        refusal = screen(x, plane)
+        x.t_screened = monotonic_ns()
+        if refusal is None:
+            refusal = authenticate(x, plane)
+            x.t_authenticated = monotonic_ns()
+        if refusal is None and x.route.calls:
+            refusal = await receive(x, plane)
+            x.t_body = monotonic_ns()
+            if refusal is None:
+                refusal = route(x, plane)
+                x.t_routed = monotonic_ns()
+            if refusal is None:
+                refusal = admit(x, plane)
+                x.t_admitted = monotonic_ns()
+        if refusal is not None:
+            if not x.client.gone:
+                refuse(x, refusal, plane)
+        elif x.route.calls:
+            await call(x, plane)
+        else:
+            answer(x, plane)
+    finally:
+        settle(x, plane)
+
+
+async def call(x: Exchange, plane: Plane) -> None:
+    """Ask the provider, with one credential after the other while that may help, and pass its answer on."""
+    tried: tuple[str, ...] = ()
+    while True:
+        await attempt(x, plane, tried)
+        if x.credential is not None:
+            tried = (*tried, x.credential.id)
+        fault, target = x.fault, x.target
+        assert target is not None
+        more = len(tried) < target.credentials
+        code = fault.code if fault is not None else ""
+        if not retry.again(0 if fault is not None else x.upstream_status, code, more=more, began_answer=x.head_written):
+            break
+        abandon(x)
+    if x.fault is None and streams(x):
+        await stream(x, plane)
+    else:
+        await whole(x, plane)
+
+
+def streams(x: Exchange) -> bool:
+    """Whether the provider answers with the stream that was asked for."""
+    answered, envelope = x.answer, x.envelope
+    assert answered is not None
+    assert envelope is not None
+    content_type = answered.headers.get(b"content-type", b"")
+    return envelope.stream and answered.status == 200 and content_type.lstrip()[:17].lower() == b"text/event-stream"
+
+
+async def stream(x: Exchange, plane: Plane) -> None:
+    """Let the pieces pass until the end, which settles before it is written."""
+    answered = x.answer
+    assert answered is not None
+    begin_stream(x, plane, on_final=lambda: settle(x, plane))
+    await answered.done()
+    x.fault = answered.fault
+    if x.fault is None:
+        keep_connection(x, plane, answered)
+    elif x.fault.code != GONE:
+        settle(x, plane)
+        refuse(x, x.fault.refusal(), plane)
+
+
+async def whole(x: Exchange, plane: Plane) -> None:
+    """Take a whole answer, price it, record it, then pass it on."""
+    refusal: Refusal | None
+    body = b""
+    answered = x.answer
+    if x.fault is None and answered is not None:
+        body = await answered.whole()
+        x.fault = answered.fault
+    if x.fault is not None:
+        if x.fault.code == GONE:
+            return
+        refusal = x.fault.refusal()
+    else:
+        assert answered is not None
+        keep_connection(x, plane, answered)
+        refusal = judge(x, body)
+    x.told = refusal.status if refusal is not None else x.upstream_status
+    settle(x, plane)
+    if refusal is not None:
+        refuse(x, refusal, plane)
+    else:
+        deliver(x, plane, body)
+
+
+def keep_connection(x: Exchange, plane: Plane, answered: Answer) -> None:
+    """Give the upstream connection back to the pool."""
+    target = x.target
+    assert target is not None
+    if target.sandbox:
+        return
+    if answered.ended:
+        plane.pool.release(x.upstream)
+    else:
+        plane.pool.leave(x.upstream)
+
+
+def abandon(x: Exchange) -> None:
+    """Another credential is tried; what the last one brought is of no use."""
+    if x.upstream is not None:
+        x.upstream.abort()
+
+
+def answer(x: Exchange, plane: Plane) -> None:
+    """The routes that call nobody."""
+    match x.route.action:
+        case Action.HEALTH | Action.HELLO:
+            answer_locally(x, plane, 200, b'{"status":"ok"}')
+        case Action.READY:
+            if plane.directory is None or plane.draining or plane.journal.full:
+                refuse(x, overloaded("not ready: no configuration yet, draining, or no room for records", "not_ready"), plane)
+            else:
+                answer_locally(x, plane, 200, b'{"status":"ready"}')
+        case Action.MODELS:
+            directory, key = plane.directory, x.key
+            if directory is None or key is None:
+                refuse(x, overloaded("starting: the configuration is not here yet", "starting"), plane)
+                return
+            listing = {"object": "list", "data": [describe(model) for model in directory.visible(key)]}
+            answer_locally(x, plane, 200, msgspec.json.encode(listing))
+        case Action.MODEL:
+            directory, key = plane.directory, x.key
+            found = directory.find_escaped(x.rest) if directory is not None else None
+            if directory is None or key is None or found is None or found not in directory.visible(key):
+                refuse(x, unknown_model(x.rest), plane)
+            else:
+                answer_locally(x, plane, 200, msgspec.json.encode(describe(found)))
+
+
+def describe(model: Model) -> dict[str, object]:
+    """A model as OpenAI's list has it."""
+    return {"id": model.id, "object": "model", "created": model.created, "owned_by": model.provider}

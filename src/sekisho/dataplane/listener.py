@@ -1,0 +1,88 @@
+"""The doors: inherited sockets, and how many may come through them."""
+
+import asyncio
+import resource
+import socket
+from typing import Final
+
+from sekisho.dataplane.connection import Connection, Serve
+from sekisho.dataplane.stages import Plane
+from sekisho.kit.net import is_loopback, source_group
+
+BACKLOG: Final = 4096
+RESERVED_DESCRIPTORS: Final = 128
+"""Kept for upstreams, journal and link when clients come in masses."""
+TICK_S: Final = 0.25
+
+
+class Door:
+    """One kind of listener: the gateway's or the console's."""
+
+    def __init__(self, plane: Plane, serve: Serve) -> None:
+        self._plane = plane
+        self._serve = serve
+        self._connections: set[Connection] = set()
+        self._by_source: dict[str, int] = {}
+        self._servers: list[asyncio.Server] = []
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._most = min(plane.bounds.connections, max(16, (soft - RESERVED_DESCRIPTORS) // 2))
+
+    async def open(self, descriptor: int) -> None:
+        """Accept on an inherited listening socket."""
+        listening = socket.socket(fileno=descriptor)
+        listening.setblocking(False)
+        server = await asyncio.get_running_loop().create_server(self._make, sock=listening, backlog=BACKLOG)
+        self._servers.append(server)
+
+    def _make(self) -> Connection:
+        return Connection(self._plane, self._serve, self._admit, self._left)
+
+    def _admit(self, connection: Connection) -> bool:
+        """Whether one more may come in; loopback and trusted proxies speak for many and are not counted by address."""
+        if len(self._connections) >= self._most:
+            return False
+        peer = connection.peer
+        if not is_loopback(peer) and peer not in self._plane.proxies:
+            source = source_group(peer)
+            count = self._by_source.get(source, 0)
+            if count >= self._plane.bounds.connections_per_address:
+                return False
+            self._by_source[source] = count + 1
+        self._connections.add(connection)
+        self._plane.counters.connections += 1
+        return True
+
+    def _left(self, connection: Connection) -> None:
+        if connection not in self._connections:
+            return
+        self._connections.discard(connection)
+        self._plane.counters.connections -= 1
+        source = source_group(connection.peer)
+        count = self._by_source.get(source)
+        if count is not None:
+            if count > 1:
+                self._by_source[source] = count - 1
+            else:
+                del self._by_source[source]
+
+    def check(self, now: float) -> None:
+        """Look at every connection's deadline; called each `TICK_S`."""
+        for connection in list(self._connections):
+            connection.check(now)
+
+    def stop_accepting(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
+    def drain(self) -> None:
+        for connection in list(self._connections):
+            connection.drain()
+
+    def cut(self) -> None:
+        """The drain time is up: running calls end with an error."""
+        for connection in list(self._connections):
+            connection.cut()
+
+    def __len__(self) -> int:
+        return len(self._connections)

@@ -1,0 +1,257 @@
+"""One upstream's answer on its way to one client. Bytes are passed as they come; only usage, the end and an error are looked for.
+
+The exchange awaits `head` and then either `whole` (the body is kept, for it must be priced before its head is written) or `done`
+(a stream: pieces go straight through, without waking the exchange).
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from sekisho.core.wire import sse
+from sekisho.core.wire.http1.writers import LAST_CHUNK, chunk
+from sekisho.dataplane.upstream.errors import Fault
+from sekisho.kit.drive import Baton
+
+
+class Upstream(Protocol):
+    """What carries the answer: a connection, or the sandbox."""
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+class Account(Protocol):
+    """Where the bytes that an answer keeps are booked."""
+
+    held: int
+
+
+class Client(Protocol):
+    """Whom the answer is for."""
+
+    @property
+    def congested(self) -> bool: ...
+
+    def write(self, data: bytes) -> None: ...
+
+
+class Answer:
+    """The sink of one attempt."""
+
+    __slots__ = (
+        "_account",
+        "_baton",
+        "_chunked",
+        "_client",
+        "_events",
+        "_hold",
+        "_kept",
+        "_most",
+        "_on_final",
+        "_paused",
+        "_size",
+        "_splitter",
+        "_upstream",
+        "body_bytes",
+        "completed",
+        "ended",
+        "fault",
+        "headers",
+        "last_at",
+        "now",
+        "scanner",
+        "status",
+        "streaming",
+    )
+
+    def __init__(
+        self, client: Client, upstream: Upstream, most: int, now: Callable[[], float], account: Account, hold: Callable[[int], bool]
+    ) -> None:
+        self._client = client
+        self._upstream = upstream
+        self._most = most
+        self._account = account
+        self._hold = hold
+        self.now = now
+        self.last_at = now()
+        """Monotonic time of the last byte from the upstream."""
+        self.status = 0
+        self.headers: dict[bytes, bytes] = {}
+        self.fault: Fault | None = None
+        self.completed = False
+        """Whether the client has, or may have, all of the answer."""
+        self.ended = False
+        """Whether the upstream has ended its response."""
+        self.streaming = False
+        self.body_bytes = 0
+        self.scanner: Any = None
+        self._baton = Baton()
+        self._kept: list[bytes] = []
+        self._size = 0
+        self._splitter: sse.Splitter | None = None
+        self._chunked = True
+        self._on_final: Callable[[], None] = _nothing
+        self._paused = False
+
+    # What the exchange awaits.
+
+    async def head(self) -> None:
+        """Return when the head is here, or a fault."""
+        await self._baton
+
+    async def whole(self) -> bytes:
+        """Return the whole body; look at `fault` first."""
+        if not self.completed and self.fault is None:
+            self._baton = Baton()
+            await self._baton
+        kept = self._kept
+        return kept[0] if len(kept) == 1 else b"".join(kept)
+
+    async def done(self) -> None:
+        """Return when the stream has ended, one way or the other."""
+        if not self.completed and self.fault is None:
+            self._baton = Baton()
+            await self._baton
+
+    def stream(self, scanner: Any, most_event: int, *, chunked: bool, on_final: Callable[[], None]) -> None:
+        """From here on pieces go to the client. `on_final` is called once, before the last byte is written."""
+        self.streaming = True
+        self.scanner = scanner
+        self._splitter = sse.Splitter(most_event)
+        self._chunked = chunked
+        self._on_final = on_final
+        kept, self._kept = self._kept, []
+        for piece in kept:
+            self._relay(piece)
+
+    def fail(self, fault: Fault) -> None:
+        """End the wait: a deadline passed, or the client left. The upstream is closed."""
+        if self.completed or self.fault is not None:
+            return
+        self.fault = fault
+        self._upstream.abort()
+        self._baton.hand()
+
+    def client_congested(self) -> None:
+        """The client reads slower than the upstream sends."""
+        if not self._paused and self.streaming:
+            self._paused = True
+            self._upstream.pause()
+
+    def client_relieved(self) -> None:
+        if self._paused:
+            self._paused = False
+            self.last_at = self.now()
+            self._upstream.resume()
+
+    @property
+    def waiting_for_client(self) -> bool:
+        return self._paused
+
+    # Called by the upstream.
+
+    def response_head(self, status: int, headers: dict[bytes, bytes]) -> None:
+        self.status = status
+        self.headers = headers
+        self.last_at = self.now()
+        self._baton.hand()
+
+    def response_body(self, data: bytes) -> None:
+        if self.fault is not None:
+            return
+        self.last_at = self.now()
+        self.body_bytes += len(data)
+        if self.streaming:
+            self._relay(data)
+            return
+        self._size += len(data)
+        self._account.held += len(data)
+        if not self._hold(len(data)) or self._size > self._most:
+            self._give_up("upstream_response_too_large", f"the provider's answer is larger than {self._most} bytes")
+            return
+        self._kept.append(data)
+
+    def response_completed(self) -> None:
+        self.ended = True
+        if self.completed or self.fault is not None:
+            return
+        if self.streaming:
+            self._end_stream()
+            return
+        self.completed = True
+        self._baton.hand()
+
+    def response_failed(self, code: str, message: str) -> None:
+        if self.completed or self.fault is not None:
+            return
+        self.fault = Fault(code, message)
+        self._upstream.abort()
+        self._baton.hand()
+
+    # The stream.
+
+    def _relay(self, data: bytes) -> None:
+        splitter = self._splitter
+        assert splitter is not None
+        if self.completed:
+            return
+        try:
+            events = splitter.feed(data)
+        except sse.EventTooLargeError:
+            self._give_up("upstream_event_too_large", "an event of the provider's stream is beyond all bounds")
+            return
+        if not events:
+            return
+        scanner = self.scanner
+        out = scanner.scan(events)
+        if scanner.failed is not None:
+            code, message = scanner.failed
+            if out:
+                self._write(out)
+            self._give_up("upstream_error", message or "the provider reported an error inside its stream", code)
+            return
+        if scanner.finished:
+            self._finish(out)
+        elif out:
+            self._write(out)
+
+    def _write(self, out: bytes) -> None:
+        client = self._client
+        client.write(b"%x\r\n%b\r\n" % (len(out), out) if self._chunked else out)
+        if client.congested:
+            self.client_congested()
+
+    def _finish(self, out: bytes) -> None:
+        """The record comes before the last byte: a client that has read the end is then surely recorded."""
+        self.completed = True
+        self.scanner.close()
+        self._on_final()
+        if self._chunked:
+            self._client.write(chunk(out) + LAST_CHUNK if out else LAST_CHUNK)
+        elif out:
+            self._client.write(out)
+        self._baton.hand()
+
+    def _end_stream(self) -> None:
+        """The upstream ended its response without the dialect's own end."""
+        splitter = self._splitter
+        assert splitter is not None
+        rest = splitter.rest
+        out = self.scanner.scan(rest + b"\n\n") if rest.strip() else b""
+        self.scanner.close()
+        if self.scanner.failed is not None or not (self.scanner.finished or self.scanner.outcome.finish_reason):
+            self._give_up("upstream_cut", "the provider ended its stream before the answer was complete")
+            return
+        self._finish(out)
+
+    def _give_up(self, code: str, message: str, detail: str = "") -> None:
+        self.fault = Fault(code, f"{message} ({detail})" if detail else message)
+        self._upstream.abort()
+        self._baton.hand()
+
+
+def _nothing() -> None:
+    """No final act was named."""

@@ -1,0 +1,214 @@
+"""The stages of a request, and the two things they share: the exchange (one request) and the plane (one worker).
+
+A stage takes both and returns None, or a refusal. Stages do not call each other; exchange.py calls them, in order.
+"""
+
+import asyncio
+from typing import Any
+
+from sekisho.core.dialects.base import Envelope, Outcome
+from sekisho.core.dialects.registry import CHAT, Route
+from sekisho.core.model.errors import Kind, Refusal
+from sekisho.core.model.records import Status
+from sekisho.core.model.snapshot import Catalog, Credential, Key, Model
+from sekisho.core.policy.access import Directory, Keys
+from sekisho.core.policy.limits import Meter
+from sekisho.core.wire.http1.events import Head
+from sekisho.dataplane.counters import Bucket, Counters
+from sekisho.dataplane.journal import Journal
+from sekisho.dataplane.link import Link
+from sekisho.dataplane.relay import Answer
+from sekisho.dataplane.settings import Bounds
+from sekisho.dataplane.upstream.errors import Fault
+from sekisho.dataplane.upstream.pool import Pool
+from sekisho.dataplane.upstream.targets import Target, Targets
+from sekisho.kit.drive import Baton
+from sekisho.kit.net import AddressSet
+from sekisho.kit.tasks import Tasks
+
+
+class Plane:
+    """Everything of one worker that a request may touch."""
+
+    def __init__(
+        self,
+        *,
+        boot: str,
+        worker: int,
+        bounds: Bounds,
+        proxies: AddressSet,
+        journal: Journal,
+        drop_when_full: bool,
+        pool: Pool,
+        loop: asyncio.AbstractEventLoop,
+        tasks: Tasks,
+    ) -> None:
+        self.boot = boot
+        self.request_prefix = f"req_{boot}"
+        self.bounds = bounds
+        self.proxies = proxies
+        self.journal = journal
+        self.drop_when_full = drop_when_full
+        self.pool = pool
+        self.loop = loop
+        self.tasks = tasks
+        self.link: Link | None = None
+        self.counters = Counters()
+        self.refusals = Bucket(bounds.refusals_per_s)
+        self.targets = Targets()
+        self.directory: Directory | None = None
+        """None until the first snapshot is in."""
+        self.keys = Keys()
+        self.instance = ""
+        self.requests = 0
+        """Numbers request ids."""
+        self.calls = 0
+        """Numbers calls: the `seq` of records."""
+        self.draining = False
+        self.common_fields = b""
+        """Header lines of every answer, the date among them; made anew each second."""
+        self.refresh_date(b"")
+
+    def refresh_date(self, date: bytes) -> None:
+        self.common_fields = (
+            b"%bx-content-type-options: nosniff\r\nx-frame-options: DENY\r\nreferrer-policy: no-referrer\r\n"
+            b"content-security-policy: default-src 'none'; frame-ancestors 'none'\r\ncache-control: no-store\r\n"
+        ) % (b"date: %b\r\n" % date if date else b"")
+
+    def install(self, catalog: Catalog | None, keys: Keys | None) -> None:
+        """Swap in a new snapshot, whole."""
+        if catalog is not None:
+            directory = Directory(catalog)
+            self.targets.install(catalog)
+            self.directory = directory
+            self.instance = f"sekisho-{catalog.instance}"
+        if keys is not None:
+            self.keys = keys
+
+    def hold(self, amount: int) -> bool:
+        """Count body bytes held in memory; False where the worker's bound is reached."""
+        counters = self.counters
+        counters.buffered += amount
+        return counters.buffered <= self.bounds.buffered_bytes
+
+    def let_go(self, amount: int) -> None:
+        self.counters.buffered -= amount
+
+
+class Exchange:
+    """One request and all that becomes of it. Times are nanoseconds of the performance counter."""
+
+    __slots__ = (
+        "address",
+        "answer",
+        "attempts",
+        "began",
+        "body",
+        "body_bytes",
+        "body_bound",
+        "body_complete",
+        "body_wait",
+        "booked_tokens",
+        "client",
+        "closing",
+        "cost",
+        "credential",
+        "currency",
+        "envelope",
+        "fault",
+        "head",
+        "head_written",
+        "held",
+        "key",
+        "meter",
+        "model",
+        "outcome",
+        "peer",
+        "pending",
+        "refusal",
+        "request_id",
+        "rest",
+        "route",
+        "sent_at",
+        "seq",
+        "settled",
+        "status",
+        "started_ns",
+        "started_wall_ns",
+        "t_admitted",
+        "t_authenticated",
+        "t_body",
+        "t_connected",
+        "t_ended",
+        "t_first_byte",
+        "t_head",
+        "t_routed",
+        "t_screened",
+        "target",
+        "told",
+        "trouble",
+        "upstream",
+        "upstream_status",
+    )
+
+    def __init__(self, client: Any, head: Head | None, request_id: str, peer: str, started_ns: int, head_ns: int) -> None:
+        self.client = client
+        """The connection; it writes, and says whether its client is congested or gone."""
+        self.head = head
+        self.request_id = request_id
+        self.peer = peer
+        self.address = peer
+        """The client's address, once proxies that are trusted have been asked."""
+        self.started_ns = started_ns
+        self.started_wall_ns = 0
+        self.t_head = head_ns
+        self.t_screened = self.t_authenticated = self.t_body = self.t_routed = self.t_admitted = 0
+        self.t_connected = self.t_first_byte = self.t_ended = 0
+        self.body: list[bytes] = []
+        self.body_bytes = 0
+        self.body_bound = 0
+        self.body_complete = False
+        self.body_wait: Baton | None = None
+        self.held = 0
+        """Bytes counted against the worker's memory."""
+        self.refusal: Refusal | None = None
+        """Set by the framing while the body is still coming."""
+        self.route: Route = CHAT
+        self.rest = ""
+        self.key: Key | None = None
+        self.envelope: Envelope | None = None
+        self.model: Model | None = None
+        self.target: Target | None = None
+        self.credential: Credential | None = None
+        self.meter: Meter | None = None
+        self.booked_tokens = 0
+        self.seq = 0
+        self.began = False
+        """Whether the begin record is written: from then on there is a call to settle."""
+        self.attempts = 0
+        self.pending: Baton | None = None
+        """The wait for a connection or an engine, if that is what the exchange does."""
+        self.sent_at = 0.0
+        """Loop time when the request left for the upstream."""
+        self.upstream: Any = None
+        self.answer: Answer | None = None
+        self.upstream_status = 0
+        self.outcome = Outcome()
+        self.fault: Fault | None = None
+        self.trouble: tuple[str, str] = ("", "")
+        """Error code and message for the record, where the provider answered with an error."""
+        self.status = Status.COMPLETED
+        self.cost: int | None = None
+        self.currency = ""
+        self.settled = False
+        self.head_written = False
+        """Whether a byte of the answer has gone to the client."""
+        self.closing = False
+        """Whether the connection ends with this exchange."""
+        self.told = 0
+        """HTTP status of the answer, 0 before it is decided."""
+
+
+def overloaded(message: str, code: str = "overloaded", retry_after: int = 1) -> Refusal:
+    """The house is full; the client should come back."""
+    return Refusal(503, Kind.OVERLOADED, code, message, None, retry_after, should_retry=True)

@@ -1,0 +1,173 @@
+"""What comes in on the console's port goes to the node over a Unix socket, behind the same framing, bounds and deadlines as a call.
+
+The node learns the client's address from us; whatever a client says of itself in our own headers is dropped.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import msgspec
+
+from sekisho.core.model.errors import Refusal
+from sekisho.core.wire.http1.writers import fields, status_line
+from sekisho.dataplane.relay import Answer
+from sekisho.dataplane.stages import Exchange, Plane, overloaded
+from sekisho.dataplane.stages.receive import too_large
+from sekisho.dataplane.upstream.client import UpstreamConnection
+from sekisho.dataplane.upstream.errors import GONE, Fault
+from sekisho.dataplane.upstream.targets import Origin
+from sekisho.kit.drive import Baton
+
+OURS: Final = b"x-sekisho-"
+HOP_BY_HOP: Final = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"content-length",
+        b"expect",
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-proto",
+        b"x-real-ip",
+    )
+)
+CONNECT_S: Final = 5.0
+ANSWER_S: Final = 60.0
+"""How long the node may take for an answer."""
+MOST_ANSWER_BYTES: Final = 64 * 1024 * 1024
+
+
+def to_node(path: str) -> Callable[[Exchange, Plane], Coroutine[Any, Any, None]]:
+    """The serving function of the console's door."""
+    origin = Origin("node", "node", 0, None, path)
+
+    async def serve(x: Exchange, plane: Plane) -> None:
+        try:
+            await _run(x, plane, origin)
+        finally:
+            plane.let_go(x.held)
+            x.held = 0
+
+    return serve
+
+
+async def _run(x: Exchange, plane: Plane, origin: Origin) -> None:
+    refusal = x.refusal or await _receive(x, plane)
+    if refusal is not None:
+        _refuse(x, plane, refusal)
+        return
+    upstream = await _dial(x, plane, origin)
+    if upstream is None:
+        if x.fault is not None and x.fault.code != GONE:
+            _refuse(x, plane, overloaded("the control plane is away; try again", "control_plane_away"))
+        return
+    answer = x.answer = Answer(x.client, upstream, MOST_ANSWER_BYTES, plane.loop.time, x, plane.hold)
+    body = b"".join(x.body)
+    upstream.send([_head(x, len(body)), body], len(body), answer)
+    timer = plane.loop.call_later(ANSWER_S, lambda: answer.fail(Fault("request_timeout", "the control plane did not answer in time")))
+    await answer.head()
+    whole = await answer.whole()
+    timer.cancel()
+    fault = answer.fault
+    if fault is None:
+        plane.pool.release(upstream)
+        _deliver(x, plane, answer, whole)
+    elif fault.code != GONE:
+        _refuse(x, plane, overloaded("the control plane did not answer; try again", "control_plane_away"))
+
+
+async def _receive(x: Exchange, plane: Plane) -> Refusal | None:
+    head = x.head
+    assert head is not None
+    most = x.body_bound = plane.bounds.json_body_bytes
+    if (head.content_length or 0) > most or x.body_bytes > most:
+        return too_large(most)
+    if not x.body_complete:
+        if head.expects_continue and x.body_bytes == 0:
+            x.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        wait = x.body_wait = Baton()
+        await wait
+        x.body_wait = None
+    return x.refusal
+
+
+async def _dial(x: Exchange, plane: Plane, origin: Origin) -> UpstreamConnection | None:
+    connection = plane.pool.take(origin)
+    if connection is not None:
+        return connection
+    wait = x.pending = plane.pool.connect(origin, CONNECT_S)
+    result = await wait
+    x.pending = None
+    if isinstance(result, Fault):
+        x.fault = result
+        return None
+    assert isinstance(result, UpstreamConnection)
+    return result
+
+
+def _head(x: Exchange, size: int) -> bytes:
+    head = x.head
+    assert head is not None
+    # The node's server answers HEAD without a body though it names its length; asked as GET, framing stays plain.
+    method = "GET" if head.method == "HEAD" else head.method
+    target = f"{head.path}?{head.query}" if head.query else head.path
+    lines = [f"{method} {target} HTTP/1.1\r\n".encode("ascii")]
+    lines += [
+        b"%b: %b\r\n" % (name, value)
+        for name, value in head.headers.items()
+        if name not in HOP_BY_HOP and not name.startswith(OURS) and name != b"x-request-id"
+    ]
+    lines.append(
+        b"x-sekisho-client-address: %b\r\nx-sekisho-scheme: http\r\nx-request-id: %b\r\ncontent-length: %d\r\n\r\n"
+        % (x.address.encode("ascii"), x.request_id.encode("ascii"), size)
+    )
+    return b"".join(lines)
+
+
+def _deliver(x: Exchange, plane: Plane, answer: Answer, body: bytes) -> None:
+    head = x.head
+    assert head is not None
+    if plane.draining:
+        x.closing = True
+    lines = b"".join(
+        b"%b: %b\r\n" % (name, value) for name, value in answer.headers.items() if name not in HOP_BY_HOP and name != b"x-request-id"
+    )
+    block = b"%b%bx-request-id: %b\r\ncontent-length: %d\r\n%b\r\n" % (
+        status_line(answer.status),
+        lines,
+        x.request_id.encode("ascii"),
+        len(body),
+        b"connection: close\r\n" if x.closing else b"",
+    )
+    x.client.write(block if head.method == "HEAD" else block + body)
+
+
+def _refuse(x: Exchange, plane: Plane, refusal: Refusal) -> None:
+    if x.client.gone:
+        return
+    if refusal.close or not x.body_complete or plane.draining:
+        x.closing = True
+    error = {"type": refusal.kind.value, "code": refusal.code, "message": refusal.message, "param": refusal.param}
+    body = msgspec.json.encode({"error": {**error, "request_id": x.request_id}})
+    extra = fields(refusal.headers)
+    if refusal.retry_after is not None:
+        extra += b"retry-after: %d\r\n" % refusal.retry_after
+    x.client.write(
+        b"%bcontent-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b%b%b\r\n%b"
+        % (
+            status_line(refusal.status),
+            len(body),
+            x.request_id.encode("ascii"),
+            b"connection: close\r\n" if x.closing else b"",
+            extra,
+            plane.common_fields,
+            body if x.head is None or x.head.method != "HEAD" else b"",
+        )
+    )

@@ -1,0 +1,112 @@
+"""One connection to an upstream: a request goes out, its response comes back to a sink. It decides nothing about reuse but tells the truth."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Final, cast
+
+from sekisho.core.wire.http1.events import ResponseSink
+from sekisho.core.wire.http1.readers import ResponseReader
+from sekisho.dataplane.upstream.targets import Origin
+
+HEAD_BYTES: Final = 64 * 1024
+"""Largest response head taken from an upstream."""
+JOIN_BYTES: Final = 64 * 1024
+"""Requests up to this size are joined into one buffer; larger ones go out in pieces, uncopied."""
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """Carries one request at a time."""
+
+    __slots__ = ("_on_lost", "_reader", "_sink", "_transport", "closed", "idle_since", "origin", "requests")
+
+    def __init__(self, origin: Origin, on_lost: Callable[["UpstreamConnection"], None]) -> None:
+        self.origin = origin
+        self._on_lost = on_lost
+        self._reader = ResponseReader(HEAD_BYTES)
+        self._sink: ResponseSink | None = None
+        self._transport: asyncio.Transport | None = None
+        self.closed = False
+        self.idle_since = 0.0
+        self.requests = 0
+
+    # Called by the loop.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are transports by behaviour, not by descent.
+        self._transport = cast(asyncio.Transport, transport)
+        if self.origin.unix_path is None:
+            raw = transport.get_extra_info("socket")
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
+        self._on_lost(self)
+        sink, self._sink = self._sink, None
+        if sink is not None and self._reader.busy and not (exc is None and self._reader.ended()):
+            seen = self._reader.head_seen
+            sink.response_failed("upstream_cut", f"the provider closed the connection {'inside' if seen else 'before'} its answer")
+
+    # Called by the exchange.
+
+    def send(self, pieces: list[bytes], size: int, sink: ResponseSink) -> None:
+        """Send one request; its response goes to the sink."""
+        self._sink = sink
+        self._reader.expect(sink)
+        self.requests += 1
+        assert self._transport is not None
+        if size <= JOIN_BYTES:
+            self._transport.write(b"".join(pieces))
+        else:
+            self._transport.writelines(pieces)
+
+    def hand_over(self, sink: ResponseSink) -> None:
+        """Let another sink take what is left of the response."""
+        self._sink = sink
+        self._reader.hand_over(sink)
+
+    def forget(self) -> None:
+        """Nobody waits any more."""
+        self._sink = None
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request may follow: the response is whole, nothing surplus came, and all of the request was taken."""
+        transport = self._transport
+        return not self.closed and transport is not None and self._reader.reusable and transport.get_write_buffer_size() == 0
+
+    def stale(self) -> bool:
+        """Whether the peer has closed it while it lay idle, without the loop having noticed yet."""
+        assert self._transport is not None
+        if self.closed or self._transport.is_closing():
+            return True
+        raw = self._transport.get_extra_info("socket")
+        try:
+            with socket.socket(fileno=socket.dup(raw.fileno())) as peer:
+                peer.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            return True
+        # Either the end, or bytes that nobody asked for.
+        return True
+
+    def pause(self) -> None:
+        if self._transport is not None and not self.closed:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None and not self.closed:
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Close at once, without waiting for what is unsent."""
+        self._sink = None
+        if self._transport is not None:
+            self._transport.abort()

@@ -1,0 +1,157 @@
+"""Which connection carries a request. Idle ones are kept per origin and used last in, first out, so that the surplus grows old and goes."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Any, Final
+
+from sekisho.core.wire.http1.events import ResponseSink
+from sekisho.dataplane.upstream.client import UpstreamConnection
+from sekisho.dataplane.upstream.errors import Fault
+from sekisho.dataplane.upstream.targets import Origin
+from sekisho.kit.drive import Baton
+from sekisho.kit.tasks import Tasks
+
+STALE_AFTER_S: Final = 1.0
+"""An idle connection younger than this is trusted; an older one is looked at before a request is risked on it."""
+TAIL_S: Final = 2.0
+"""How long an upstream may take to end a response that the dialect calls finished, before its connection is given up."""
+
+
+class _Tail:
+    """Takes what comes after the end that the client has already got."""
+
+    __slots__ = ("_connection", "_pool", "due")
+
+    def __init__(self, pool: "Pool", connection: UpstreamConnection, due: float) -> None:
+        self._pool = pool
+        self._connection = connection
+        self.due = due
+
+    def response_head(self, status: int, headers: dict[bytes, bytes]) -> None:
+        """Cannot come: the head was taken before."""
+
+    def response_body(self, data: bytes) -> None:
+        """Whatever follows the end is of no use to anybody."""
+
+    def response_completed(self) -> None:
+        self._pool.end_tail(self._connection)
+        self._pool.release(self._connection)
+
+    def response_failed(self, code: str, message: str) -> None:
+        self._pool.end_tail(self._connection)
+        self._connection.abort()
+
+
+class Pool:
+    """All upstream connections of one worker."""
+
+    def __init__(self, tasks: Tasks, clock: Callable[[], float], most: int, idle_s: float) -> None:
+        self._tasks = tasks
+        self._clock = clock
+        self._most = most
+        self._idle_s = idle_s
+        self._idle: dict[Origin, list[UpstreamConnection]] = {}
+        self._tails: dict[UpstreamConnection, _Tail] = {}
+        self.open = 0
+
+    def take(self, origin: Origin) -> UpstreamConnection | None:
+        """An idle connection, or None: then `connect`."""
+        idle = self._idle.get(origin)
+        while idle:
+            connection = idle.pop()
+            if connection.closed:
+                continue
+            if self._clock() - connection.idle_since > STALE_AFTER_S and connection.stale():
+                connection.abort()
+                continue
+            return connection
+        return None
+
+    def connect(self, origin: Origin, timeout: float) -> Baton:
+        """Open a connection; the baton brings an `UpstreamConnection` or a `Fault`, within the timeout."""
+        baton = Baton()
+        if self.open >= self._most:
+            baton.hand(Fault("upstream_busy", "all connections to providers are in use; try again", retry_after=1))
+            return baton
+        self.open += 1
+        self._tasks.start(self._connect(origin, timeout, baton), f"connect {origin.name}")
+        return baton
+
+    async def _connect(self, origin: Origin, timeout: float, baton: Baton) -> None:
+        connection = UpstreamConnection(origin, self._lost)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timeout):
+                if origin.unix_path is not None:
+                    await loop.create_unix_connection(lambda: connection, origin.unix_path)
+                else:
+                    await loop.create_connection(
+                        lambda: connection, origin.host, origin.port, ssl=origin.tls, server_hostname=origin.host if origin.tls else None
+                    )
+        except TimeoutError:
+            result: Any = Fault("connect_timeout", f"the provider did not accept a connection within {timeout:g} s")
+        except ssl.SSLCertVerificationError as error:
+            result = Fault("upstream_tls_failed", f"the provider's certificate is not trusted: {error.verify_message}")
+        except ssl.SSLError as error:
+            result = Fault("upstream_tls_failed", f"TLS with the provider failed: {error.reason}")
+        except OSError as error:
+            result = Fault("upstream_unreachable", f"the provider cannot be reached: {error.strerror or type(error).__name__}")
+        else:
+            result = connection
+        if result is not connection:
+            self.open -= 1
+        elif baton.handed:
+            # Whoever asked has gone; the connection is good for the next.
+            self.release(connection)
+        baton.hand(result)
+
+    def _lost(self, connection: UpstreamConnection) -> None:
+        self.open -= 1
+        self._tails.pop(connection, None)
+        idle = self._idle.get(connection.origin)
+        if idle and connection in idle:
+            idle.remove(connection)
+
+    def release(self, connection: UpstreamConnection) -> None:
+        """Keep a connection for the next request, or close it where it cannot carry one."""
+        if not connection.reusable:
+            connection.abort()
+            return
+        connection.forget()
+        connection.idle_since = self._clock()
+        idle = self._idle.get(connection.origin)
+        if idle is None:
+            idle = self._idle[connection.origin] = []
+        idle.append(connection)
+
+    def leave(self, connection: UpstreamConnection) -> None:
+        """The client has all it wants; let the response run out, for a short while."""
+        tail: ResponseSink = _Tail(self, connection, self._clock() + TAIL_S)
+        connection.hand_over(tail)
+        self._tails[connection] = tail  # type: ignore[assignment]
+
+    def end_tail(self, connection: UpstreamConnection) -> None:
+        self._tails.pop(connection, None)
+
+    def tend(self) -> None:
+        """Close what lay idle too long and what does not end; called every second or so."""
+        now = self._clock()
+        for connection, tail in list(self._tails.items()):
+            if tail.due < now:
+                connection.abort()
+        for origin, idle in list(self._idle.items()):
+            kept = [connection for connection in idle if not connection.closed]
+            for connection in kept:
+                if now - connection.idle_since > self._idle_s:
+                    connection.abort()
+            self._idle[origin] = [connection for connection in kept if now - connection.idle_since <= self._idle_s]
+            if not self._idle[origin]:
+                del self._idle[origin]
+
+    def close(self) -> None:
+        """Close all that is idle."""
+        for idle in self._idle.values():
+            for connection in idle:
+                connection.abort()
+        self._idle.clear()

@@ -1,0 +1,199 @@
+"""The worker process: settings from standard input, snapshot from the link, requests from the inherited sockets.
+
+`python -m sekisho.dataplane.worker`, started by the supervisor. The end of standard input means that the supervisor is gone: the
+worker ends too. SIGTERM drains.
+"""
+
+import asyncio
+import gc
+import logging
+import os
+import resource
+import secrets
+import signal
+import sys
+from email.utils import formatdate
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import uvloop
+
+from sekisho.core.model.snapshot import Key
+from sekisho.core.wire import link as wire
+from sekisho.dataplane import exchange
+from sekisho.dataplane.drain import drain
+from sekisho.dataplane.journal import Journal, JournalFullError
+from sekisho.dataplane.link import Link
+from sekisho.dataplane.listener import TICK_S, Door
+from sekisho.dataplane.settings import WorkerSettings
+from sekisho.dataplane.stages import Plane
+from sekisho.dataplane.tunnel import to_node
+from sekisho.dataplane.upstream.pool import Pool
+from sekisho.kit.clock import wall_ns
+from sekisho.kit.net import AddressSet
+from sekisho.kit.tasks import Tasks
+from sekisho.telemetry import logs
+
+PULSE_S: Final = 1.0
+SNAPSHOT_WAIT_S: Final = 10.0
+"""How long a new worker waits for its first snapshot before it serves without one (503 on calls, 200 on /health)."""
+
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """One data-plane process."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._stopping = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._tasks = Tasks(_task_crashed)
+        self._lag_us = 0
+        bounds = settings.bounds
+        self._boot = secrets.token_hex(4)
+        journal = Journal(Path(settings.journal_directory), settings.worker, self._boot, settings.journal.segment_bytes)
+        pool = Pool(self._tasks, self._loop.time, bounds.upstream_connections, bounds.upstream_idle_s)
+        self._plane = Plane(
+            boot=self._boot,
+            worker=settings.worker,
+            bounds=bounds,
+            proxies=AddressSet(settings.trust.proxies),
+            journal=journal,
+            drop_when_full=settings.journal.on_full == "drop",
+            pool=pool,
+            loop=self._loop,
+            tasks=self._tasks,
+        )
+        hello = wire.Hello(settings.worker, self._boot, os.getpid())
+        self._link = self._plane.link = Link(settings.link_path, hello, self._install, self._patch_keys, self._stopping.set)
+        doors = {"gateway": Door(self._plane, exchange.run), "console": Door(self._plane, to_node(settings.tunnel_path))}
+        self._doors = doors
+
+    def _install(self, catalog: wire.Catalog | None, keys: object) -> None:
+        self._plane.install(catalog, keys)  # type: ignore[arg-type]
+        if not self._ready.is_set():
+            # What lives from here on lives for good; the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
+            self._ready.set()
+
+    def _patch_keys(self, keys: tuple[Key, ...], gone: tuple[bytes, ...]) -> None:
+        self._plane.keys.patch(keys, gone)
+
+    async def run(self) -> None:
+        """Serve until told to stop."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stopping.set)
+        self._watch_supervisor()
+        self._tasks.start(self._link.keep(self._tasks), "link")
+        self._tasks.start(self._tick(), "tick")
+        self._tasks.start(self._pulse(), "pulse")
+        try:
+            async with asyncio.timeout(SNAPSHOT_WAIT_S):
+                await self._ready.wait()
+        except TimeoutError:
+            _log.warning("no configuration from the node yet; calls are answered with 503 until it comes")
+        for listener in self._settings.listeners:
+            await self._doors[listener.door].open(listener.descriptor)
+        await self._stopping.wait()
+        self._plane.draining = True
+        whole = await drain(self._doors.values(), self._settings.bounds.drain_s, self._loop.time)
+        if not whole:
+            _log.warning("the drain time is up; running calls were cut")
+        await self._tasks.stop()
+        self._plane.journal.close(wall_ns() // 1000)
+
+    def _watch_supervisor(self) -> None:
+        def readable() -> None:
+            if not os.read(0, 4096):
+                self._loop.remove_reader(0)
+                self._stopping.set()
+
+        os.set_blocking(0, False)
+        self._loop.add_reader(0, readable)
+
+    async def _tick(self) -> None:
+        """Deadlines, four times a second; the date, idle connections and the journal's next segment, once."""
+        plane = self._plane
+        turn = 0
+        expected = self._loop.time()
+        while True:
+            now = self._loop.time()
+            self._lag_us = max(self._lag_us, int((now - expected) * 1e6))
+            for door in self._doors.values():
+                door.check(now)
+            if turn % 4 == 0:
+                plane.refresh_date(formatdate(wall_ns() // 1_000_000_000, usegmt=True).encode())
+                plane.pool.tend()
+                plane.journal.tend()
+            turn += 1
+            expected = self._loop.time() + TICK_S
+            await asyncio.sleep(TICK_S)
+
+    async def _pulse(self) -> None:
+        plane = self._plane
+        while True:
+            counters = plane.counters
+            lag, self._lag_us = self._lag_us, 0
+            self._link.pulse(
+                wire.Pulse(
+                    at=wall_ns() // 1000,
+                    revision=self._link.revision,
+                    connections=counters.connections,
+                    in_flight=counters.in_flight,
+                    requests=counters.requests,
+                    refused=counters.refused,
+                    rss_bytes=_rss(),
+                    buffered_bytes=counters.buffered,
+                    upstream_connections=plane.pool.open,
+                    loop_lag_us=lag,
+                )
+            )
+            await asyncio.sleep(PULSE_S)
+
+
+def _rss() -> int:
+    try:
+        with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123 - a kernel file, once a second
+            return int(statm.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        # macOS: the peak, in bytes there.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _task_crashed(name: str, error: BaseException) -> None:
+    _log.error("a background task crashed", exc_info=error, extra={"task": name})
+
+
+def _read_settings() -> WorkerSettings:
+    line = b""
+    while not line.endswith(b"\n"):
+        piece = os.read(0, 65536)
+        if not piece:
+            raise SystemExit("sekisho worker: no settings on standard input; it is started by `sekisho serve`")
+        line += piece
+    return msgspec.json.decode(line, type=WorkerSettings)
+
+
+def main() -> None:
+    """The process's entry."""
+    settings = _read_settings()
+    logs.setup(settings.log_level)
+    # Structs and bytes of the hot path hold no cycles; a young collection every 700 allocations would only look for them.
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        uvloop.run(_main(settings))
+    except JournalFullError as error:
+        sys.stderr.write(f"sekisho worker: {error}\n")
+        raise SystemExit(1) from None
+
+
+async def _main(settings: WorkerSettings) -> None:
+    await Worker(settings).run()
+
+
+if __name__ == "__main__":
+    main()

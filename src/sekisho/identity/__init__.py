@@ -1,0 +1,1 @@
+"""Every principal and who belongs where: projects and the keys of the gateway."""

@@ -1,0 +1,1 @@
+"""The endpoint toolkit: errors, pages, permissions, base schemas. Knows HTTP and no slice."""

@@ -1,0 +1,160 @@
+"""One connection writes, others only read.
+
+SQLite takes one writer at a time anyway; that ours is one connection behind one lock makes waiting fair and bounded, and keeps clear
+of the fault of SQLite 3.7.0 to 3.51.2 that can corrupt a WAL when several connections write and checkpoint.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, event, exc, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from sekisho.storage.errors import StorageError, UnavailableError, translate
+
+READERS: Final = 4
+"""Reading connections at most: each is a thread, and what people ask at once is little."""
+
+WAIT_SECONDS: Final = 5.0
+"""How long a write waits for its turn before it is refused; a console that hangs longer helps nobody."""
+
+SYNCHRONOUS: Final = ("FULL", "NORMAL")
+"""FULL survives a power cut with every commit; NORMAL may lose the last ones then, never the consistency."""
+
+_SQLITE_MAGIC: Final = b"SQLite format 3\0"
+
+
+def sqlite_path(url: str) -> Path:
+    """The file of a `sqlite:///…` URL; raises StorageError where the URL is another's."""
+    try:
+        parsed = make_url(url)
+    except exc.ArgumentError:
+        raise StorageError("the database URL is not readable; write it as sqlite:////absolute/path/sekisho.db") from None
+    if parsed.get_backend_name() != "sqlite":
+        raise StorageError(
+            f"the database {parsed.get_backend_name()!r} is not supported; write the URL as sqlite:////absolute/path/sekisho.db"
+        )
+    if not parsed.database or parsed.database == ":memory:" or parsed.query:
+        raise StorageError("the database URL needs a plain file, such as sqlite:////absolute/path/sekisho.db")
+    return Path(parsed.database)
+
+
+class Database:
+    """An open SQLite file. `open()` before use, `close()` after; both inside the loop that uses it."""
+
+    kind: Final = "sqlite"
+
+    def __init__(self, path: Path, *, synchronous: str = "FULL", readers: int = READERS, wait: float = WAIT_SECONDS) -> None:
+        if synchronous not in SYNCHRONOUS:
+            raise StorageError(f"database.synchronous is {synchronous!r}; give one of {', '.join(SYNCHRONOUS)}")
+        self.path = path
+        self._synchronous = synchronous
+        self._wait = wait
+        self._turn = asyncio.Lock()
+        self._writer = _engine(path, self._writer_pragmas(), begin="BEGIN IMMEDIATE", size=1)
+        self._readers = _engine(path, self._reader_pragmas(), begin="BEGIN", size=readers, read_only=True)
+
+    async def open(self) -> None:
+        """Create the file (mode 0600) where there is none, and connect; raises StorageError, and then nothing was changed."""
+        await asyncio.to_thread(_check_file, self.path)
+        async with self.writer():
+            pass
+
+    async def close(self) -> None:
+        await self._readers.dispose()
+        await self._writer.dispose()
+
+    @asynccontextmanager
+    async def writer(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction on the one writing connection: committed at the end of the block, rolled back where it raises.
+
+        Raises UnavailableError when the turn does not come in time.
+        """
+        try:
+            async with asyncio.timeout(self._wait):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise UnavailableError(f"the database {self.path.name} is busy with another write; try again") from None
+        try:
+            async with self._writer.begin() as connection:
+                yield connection
+        except exc.DBAPIError as error:
+            raise translate(error, self.path.name) from error
+        finally:
+            self._turn.release()
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator[AsyncConnection]:
+        """One consistent read: all statements of the block see the same state. It cannot write."""
+        try:
+            async with self._readers.begin() as connection:
+                yield connection
+        except exc.TimeoutError:
+            raise UnavailableError(f"the database {self.path.name} is busy with other reads; try again") from None
+        except exc.DBAPIError as error:
+            raise translate(error, self.path.name) from error
+
+    def _writer_pragmas(self) -> tuple[str, ...]:
+        return (
+            "PRAGMA journal_mode=WAL",
+            f"PRAGMA synchronous={self._synchronous}",
+            "PRAGMA foreign_keys=ON",
+            f"PRAGMA busy_timeout={int(self._wait * 1000)}",
+            "PRAGMA cache_size=-16384",
+            "PRAGMA temp_store=MEMORY",
+            # What a burst has made of the WAL is given back to the disk by the next checkpoint.
+            "PRAGMA journal_size_limit=67108864",
+        )
+
+    def _reader_pragmas(self) -> tuple[str, ...]:
+        return ("PRAGMA query_only=ON", f"PRAGMA busy_timeout={int(self._wait * 1000)}", "PRAGMA temp_store=MEMORY")
+
+
+def _engine(path: Path, pragmas: tuple[str, ...], *, begin: str, size: int, read_only: bool = False) -> AsyncEngine:
+    url = URL.create("sqlite+aiosqlite", database=path.absolute().as_uri(), query={"uri": "true", "mode": "ro" if read_only else "rw"})
+    engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_timeout=WAIT_SECONDS)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        # The driver opens no transactions of its own: `begin` below decides which kind.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def start(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _check_file(path: Path) -> None:
+    """Make the empty file, or make sure that what lies there is one of SQLite's."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        with path.open("rb") as file:
+            head = file.read(len(_SQLITE_MAGIC))
+    except OSError as error:
+        raise StorageError(f"the database {path} cannot be opened: {error.strerror}; check the directory and its permissions") from None
+    if head and head != _SQLITE_MAGIC:
+        raise StorageError(
+            f"the file {path} is not a SQLite database, or damaged; nothing was changed: put a backup in its place with "
+            "`sekisho backup restore`, or move the file away to start empty"
+        )
+
+
+def library_version() -> tuple[int, ...]:
+    """Of the SQLite library in this process."""
+    return sqlite3.sqlite_version_info
+
+
+def library_may_corrupt_wal() -> bool:
+    """Whether this SQLite has the fault that several writing connections can run into."""
+    return (3, 7, 0) <= library_version() <= (3, 51, 2)

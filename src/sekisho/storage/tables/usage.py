@@ -1,0 +1,105 @@
+"""What was called. The recorder writes here with raw SQL, so columns carry names and not references: a deleted key keeps its history.
+
+The indexes are few, because each is paid on every call.
+"""
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, SmallInteger, Table, Text, UniqueConstraint
+
+from sekisho.storage.tables.base import Number, metadata
+
+calls: Final = Table(
+    "calls",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True, doc="The order of recording, which a tail follows."),
+    Column("boot", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False, doc="With boot: the call's id `<boot>-<seq>`."),
+    Column("request_id", Text, nullable=False),
+    Column("client_request_id", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("status", SmallInteger, nullable=False, doc="core.model.records.Status"),
+    Column("http_status", SmallInteger, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("user_agent", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("key_label", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("upstream_model", Text, nullable=False),
+    Column("credential_id", Text, nullable=False),
+    Column("stream", Boolean, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("usage_source", SmallInteger, nullable=False, doc="core.model.chat.UsageSource"),
+    Column("cost", BigInteger, doc="1e-10 units of currency; null where the model has no rate."),
+    Column("currency", Text, nullable=False),
+    Column("duration_us", BigInteger, nullable=False),
+    Column("ttfb_us", BigInteger),
+    Column("stages", Text, nullable=False, doc="Microseconds joined by commas, in the order of core.model.records.STAGES."),
+    Column("attempts", Integer, nullable=False),
+    Column("upstream_status", SmallInteger, nullable=False),
+    Column("error_code", Text, nullable=False),
+    Column("error_message", Text, nullable=False),
+    Column("finish_reason", Text, nullable=False),
+    Column("bytes_in", BigInteger, nullable=False),
+    Column("bytes_out", BigInteger, nullable=False),
+    UniqueConstraint("boot", "seq"),
+    Index("ix_calls_started_at", "started_at"),
+    Index("ix_calls_status_started_at", "status", "started_at"),
+    Index("ix_calls_key_id_started_at", "key_id", "started_at"),
+    Index("ix_calls_model_started_at", "model", "started_at"),
+    Index("ix_calls_request_id", "request_id"),
+)
+
+calls_open: Final = Table(
+    "calls_open",
+    metadata,
+    Column("boot", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("payload", LargeBinary, nullable=False, doc="The msgpack of the `CallBegan` frame."),
+)
+
+journal_positions: Final = Table(
+    "journal_positions",
+    metadata,
+    Column("segment", Text, primary_key=True, doc="The segment's file name."),
+    Column("offset", BigInteger, nullable=False, doc="Of the next frame."),
+)
+
+rollups_hourly: Final = Table(
+    "rollups_hourly",
+    metadata,
+    Column(
+        "hour", BigInteger, primary_key=True, autoincrement=False, doc="The start of the hour in which the call started, in microseconds."
+    ),
+    Column("model", Text, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("key_id", Text, primary_key=True),
+    Column("project", Text, primary_key=True),
+    Column(
+        "currency",
+        Text,
+        primary_key=True,
+        doc="Of the cost; empty where no call had a cost. A part of the key: amounts of two currencies are never added.",
+    ),
+    Column("key_label", Text, nullable=False, doc="The newest one seen."),
+    Column("calls", BigInteger, nullable=False),
+    Column("completed", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("cancelled", BigInteger, nullable=False),
+    Column("unpriced", BigInteger, nullable=False, doc="Calls without a cost: unknown, which is not zero."),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Column("duration_us", BigInteger, nullable=False),
+    Column("ttfb_us", BigInteger, nullable=False),
+    Column("ttfb_calls", BigInteger, nullable=False, doc="Calls that had a first byte: what ttfb_us is divided by."),
+)

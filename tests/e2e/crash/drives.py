@@ -1,0 +1,283 @@
+"""One drive: clients that know what they received, an upstream that knows what it saw, a killer, and the comparison afterwards.
+
+A record is matched to its call by the client's own key and by time: each client has one key and makes one call after the other, so
+that a record of this key whose start lies within a call belongs to that call, whether or not an answer ever came.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from tests.e2e.faults.arena import Arena, Newcomer, Record
+from tests.e2e.faults.clients import Call, chat
+from tests.e2e.faults.rows import STEADY
+from tests.e2e.faults.scripts import LAST_CHUNK, SSE_HEAD, USAGE, ScriptedUpstream, chunk, chunked, completion, frames, json_answer
+from tests.support.messages import Message
+from tests.support.product import eventually
+from tests.support.upstream import Pause, Reply, Send, Step
+
+MODEL: Final = f"{STEADY}/m"
+SERVES_AGAIN_S: Final = 1.0
+"""From the kill to the first call that a new worker has served whole."""
+SLACK_US: Final = 2_000
+"""By how much the clocks of two processes of one host may seem to differ; monotonic and wall readings are not taken at one instant."""
+
+
+@dataclass
+class Plan:
+    """What to do. The same seed gives the same calls and the same instants of killing."""
+
+    seconds: float
+    kills: int
+    seed: int
+    clients: int = 12
+
+
+@dataclass
+class Made:
+    """One call as its client knows it; times are wall microseconds."""
+
+    marker: str
+    stream: bool
+    began: int
+    ended: int = 0
+    request_id: str = ""
+    status: int = 0
+    whole: bool = False
+    left: bool = False
+    """The client went of its own will."""
+
+
+@dataclass
+class Report:
+    """What came of a drive."""
+
+    seed: int
+    calls: int = 0
+    whole: int = 0
+    left: int = 0
+    broken: int = 0
+    """Calls that ended by no will of their client."""
+    seen: int = 0
+    recorded: Counter[str] = field(default_factory=Counter)
+    serves_again: list[float] = field(default_factory=list)
+    """Seconds, one for each kill."""
+    faults: list[str] = field(default_factory=list)
+    """Each is one breach of the law."""
+
+    def lines(self) -> list[str]:
+        """For people."""
+        slowest = f"{max(self.serves_again):.3f}" if self.serves_again else "-"
+        return [
+            f"seed {self.seed}: {self.calls} calls, {self.whole} received whole, {self.left} left, {self.broken} broken off by "
+            f"{len(self.serves_again)} kills; the upstream saw {self.seen}",
+            f"recorded: {dict(self.recorded)}; slowest new worker: {slowest} s",
+            *self.faults[:20],
+            f"{len(self.faults)} faults",
+        ]
+
+
+class MixedUpstream(ScriptedUpstream):
+    """Answers each call as its marker says, and keeps nothing of it but that it came."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.markers: Counter[str] = Counter()
+        self._seed = seed
+
+    def next_reply(self, request: Message) -> Reply:
+        asked = json.loads(bytes(request.body)) if request.body else {}
+        marker = str(asked.get("user", ""))
+        self.markers[marker] += 1
+        dice = random.Random(f"{self._seed} {marker}")
+        if not asked.get("stream"):
+            return Reply((Pause(dice.choice((0.0, 0.0, 0.005, 0.05))), Send(json_answer(completion("word " * dice.randrange(1, 400))))))
+        steps: list[Step] = [Send(SSE_HEAD)]
+        said = frames(USAGE if (asked.get("stream_options") or {}).get("include_usage") else None)
+        for frame in (said[0], *(chunk({"content": "word "}) for _ in range(dice.randrange(1, 25))), *said[-3:]):
+            steps += (Send(chunked(frame)), Pause(dice.choice((0.0, 0.0, 0.004, 0.02))))
+        return Reply((*steps, Send(LAST_CHUNK)))
+
+
+def wall_us() -> int:
+    return time.time_ns() // 1000
+
+
+def worker_pids(supervisor: int) -> list[int]:
+    """The workers as the process table has them."""
+    table = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in table.splitlines()]
+    return [int(pid) for pid, parent, arguments in rows if int(parent) == supervisor and "sekisho.dataplane.worker" in arguments]
+
+
+def drive(plan: Plan) -> Report:
+    """Run a whole drive on a product of its own."""
+    with Arena.open(upstream=MixedUpstream(plan.seed)) as arena:
+        report = Report(plan.seed)
+        clients = [arena.newcomer(f"client {number}") for number in range(plan.clients)]
+        made = asyncio.run(_load(arena, plan, clients, report))
+        _compare(arena, made, report)
+        return report
+
+
+async def _load(arena: Arena, plan: Plan, clients: list[Newcomer], report: Report) -> dict[str, list[Made]]:
+    made: dict[str, list[Made]] = {client.key_id: [] for client in clients}
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for number, client in enumerate(clients):
+            dice = random.Random(f"{plan.seed} client {number}")
+            group.create_task(_client(arena, client, dice, made[client.key_id], number, stop), name=f"client {number}")
+        await _killer(arena, plan, report)
+        stop.set()
+    return made
+
+
+async def _client(arena: Arena, client: Newcomer, dice: random.Random, made: list[Made], number: int, stop: asyncio.Event) -> None:
+    """One call after the other, over one connection as long as it holds."""
+    connection: Call | None = None
+    while not stop.is_set():
+        stream = dice.random() < 0.6
+        call = Made(f"{number}-{len(made)}", stream, began=wall_us())
+        made.append(call)
+        leaves_after = dice.randrange(0, 6) if dice.random() < 0.08 else None
+        request = chat(MODEL, call.marker, client.key, stream=stream, usage=dice.random() < 0.5)
+        try:
+            if connection is None:
+                connection = await Call.open(arena.port)
+            await connection.again(request)
+            if leaves_after is None:
+                answer = await connection.read_to_end()
+            else:
+                answer = await connection.read_head()
+                while leaves_after and answer.status and not answer.whole and not answer.closed:
+                    await connection.read_piece()
+                    leaves_after -= 1
+                call.left = not answer.whole and not answer.closed
+                if call.left:
+                    await connection.leave()
+        except ConnectionError:
+            assert connection is not None, "a listening socket outlives its workers, so no connection is ever refused"
+            answer = connection.answer
+        call.request_id, call.status, call.whole = answer.request_id, answer.status, answer.whole
+        if not connection.reusable or dice.random() < 0.1:
+            connection.writer.close()
+            connection = None
+        call.ended = wall_us()
+    if connection is not None:
+        connection.writer.close()
+
+
+async def _killer(arena: Arena, plan: Plan, report: Report) -> None:
+    """Kill at instants spread at random over the whole time, and wait after each until a new worker serves."""
+    process = arena.product.process
+    assert process is not None
+    dice = random.Random(f"{plan.seed} kills")
+    instants = sorted(dice.uniform(0.5, plan.seconds) for _ in range(plan.kills))
+    started = time.monotonic()
+    for instant in instants:
+        await asyncio.sleep(max(0.0, started + instant - time.monotonic()))
+        [pid] = await asyncio.to_thread(worker_pids, process.pid)
+        killed_at = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        report.serves_again.append(await _serves(arena) - killed_at)
+    await asyncio.sleep(max(0.0, started + plan.seconds - time.monotonic()))
+
+
+async def _serves(arena: Arena) -> float:
+    """When a call over a fresh connection was answered whole; the calls of the killer itself are not among the compared."""
+    while True:
+        with contextlib.suppress(ConnectionError):
+            answer = await (await Call.open(arena.port, chat(MODEL, "probe", arena.key))).read_all()
+            if answer.whole and answer.status == 200:
+                return answer.ended_at
+
+
+def _compare(arena: Arena, made: dict[str, list[Made]], report: Report) -> None:
+    """Fill the report: every call has the records that it must have and no other."""
+    assert isinstance(arena.upstream, MixedUpstream)
+    markers = arena.upstream.markers
+    _wait_until_recorded(arena, made)
+    records = arena.management.all_calls()
+    by_key: dict[str, list[Record]] = {}
+    for record in records:
+        by_key.setdefault(record["key_id"], []).append(record)
+    for key_id, calls in made.items():
+        owners, surplus = _match(calls, by_key.get(key_id, []))
+        for call in calls:
+            report.faults += _judge(call, owners.get(call.marker), markers[call.marker])
+        report.faults += [f"a record that belongs to no call, or is the second of one: {record}" for record in surplus]
+    every = [call for calls in made.values() for call in calls]
+    report.calls, report.whole, report.left = len(every), sum(call.whole for call in every), sum(call.left for call in every)
+    report.broken = report.calls - report.whole - report.left
+    report.seen = sum(markers[call.marker] for call in every)
+    report.recorded = Counter(record["status"] for record in records)
+    ids = Counter(record["request_id"] for record in records)
+    report.faults += [f"request {request_id} is recorded {count} times" for request_id, count in ids.items() if count > 1]
+    report.faults += [f"a new worker took {took:.3f} s to serve" for took in report.serves_again if took > SERVES_AGAIN_S]
+    totals = arena.management.get("/api/usage", period="24h", by="model")["totals"]
+    rolled = {status: totals[status] for status in ("completed", "failed", "cancelled")}
+    if rolled != {status: report.recorded[status] for status in rolled}:
+        report.faults.append(f"the rollups say {rolled}, the records {dict(report.recorded)}")
+
+
+def _match(calls: list[Made], records: list[Record]) -> tuple[dict[str, Record], list[Record]]:
+    """Which record belongs to which call (by marker), and those that belong to none: first by request id, then by time."""
+    owners: dict[str, Record] = {}
+    by_id = {call.request_id: call for call in calls if call.request_id}
+    unknown: list[Record] = []
+    for record in records:
+        known = by_id.get(record["request_id"])
+        if known is not None and known.marker not in owners:
+            owners[known.marker] = record
+        else:
+            unknown.append(record)
+    surplus = []
+    for record in unknown:
+        at = _micros(record["started_at"])
+        near = [
+            call
+            for call in calls
+            if not call.request_id and call.marker not in owners and call.began - SLACK_US <= at <= call.ended + SLACK_US
+        ]
+        if near:
+            owners[near[0].marker] = record
+        else:
+            surplus.append(record)
+    return owners, surplus
+
+
+def _judge(call: Made, record: Record | None, seen: int) -> list[str]:
+    status = record["status"] if record else None
+    if seen > 1:
+        return [f"the upstream saw {call} {seen} times"]
+    if call.whole and call.status == 200:
+        return [] if status == "completed" else [f"received whole, but recorded as {status}: {call}"]
+    if call.whole:
+        return [f"answered with {call.status}, though the upstream is well: {call} {record}"]
+    if seen and status not in ("failed", "cancelled"):
+        return [f"reached the upstream and was not received whole, but is recorded as {status}: {call}"]
+    if status == "completed":
+        return [f"never reached the upstream, but is recorded as completed: {call}"]
+    return []
+
+
+def _wait_until_recorded(arena: Arena, made: dict[str, list[Made]]) -> None:
+    """The journals of dead workers are read to their end, and every call that was received whole is there."""
+    arena.settle()
+    whole = sum(call.whole for calls in made.values() for call in calls)
+    with contextlib.suppress(AssertionError):  # what is missing is named by the comparison
+        eventually(lambda: arena.management.get("/api/calls/count", status="completed")["count"] >= whole, "all records", 10)
+    arena.settle()
+
+
+def _micros(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1_000_000)

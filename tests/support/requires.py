@@ -1,0 +1,39 @@
+"""A part that is missing skips its tests with a reason; where `SEKISHO_TEST_REQUIRE` names it (or says `all`), it fails them."""
+
+import importlib.util
+import os
+import shutil
+
+import pytest
+
+
+def required(part: str) -> bool:
+    """Whether the environment says that this part must be there."""
+    wanted = {word.strip() for word in os.environ.get("SEKISHO_TEST_REQUIRE", "").split(",")}
+    return "all" in wanted or part in wanted
+
+
+def need(part: str, *, present: bool, remedy: str) -> None:
+    """Go on where the part is present; else skip, or fail where it is required."""
+    if present:
+        return
+    reason = f"{part} is not here; {remedy}"
+    if required(part):
+        pytest.fail(f"SEKISHO_TEST_REQUIRE asks for it, but {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def module(name: str) -> None:
+    """Need a Python package."""
+    need(name, present=importlib.util.find_spec(name) is not None, remedy=f"install the Python package {name}")
+
+
+def program(name: str) -> None:
+    """Need a program on the path."""
+    need(name, present=shutil.which(name) is not None, remedy=f"install the program {name}")
+
+
+def llama() -> None:
+    """Need llama.cpp's server and the means to make a model for it."""
+    module("xllamacpp")
+    module("gguf")
