@@ -11,7 +11,7 @@ ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test check fast format bench bench-peers dist lock clean
+.PHONY: help setup serve test check format-is-ours lint types imports fast format bench bench-peers dist lock clean
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -46,10 +46,18 @@ serve: setup ## start the product
 test: setup ## all tests
 	@$(PY) -m pytest $(ARGS)
 
-check: setup ## format, lint, types, import contracts
+check: format-is-ours lint types imports ## format, lint, types, import contracts
+
+format-is-ours: setup
 	@$(VENV)/bin/ruff format --check .
+
+lint: setup
 	@$(VENV)/bin/ruff check .
+
+types: setup
 	@$(VENV)/bin/mypy
+
+imports: setup
 	@$(VENV)/bin/lint-imports
 
 fast: setup ## the tests that need no process of their own

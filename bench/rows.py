@@ -284,13 +284,10 @@ def _load_row(
     ours, floor = _values(readings["Sekisho"], "cpu_us"), _values(readings["nginx"], "cpu_us")
     notes = _disturbances(readings)
     if ours:
-        node = statistics.median(_values(readings["Sekisho"], "node_us"))
         rates = {subject: statistics.median(_values(found, "rate")) for subject, found in readings.items() if found}
-        notes.append(
-            "answers/s while measured: "
-            + ", ".join(f"{subject} {rate:,.0f}" for subject, rate in rates.items())
-            + f"; the node's CPU per call {node:.1f} µs"
-        )
+        notes.append("answers/s while measured: " + ", ".join(f"{subject} {rate:,.0f}" for subject, rate in rates.items()))
+    if ours and kind == "plain":
+        notes.append(f"the node's CPU per call, recording included: {statistics.median(_values(readings['Sekisho'], 'node_us')):.1f} µs")
     if ours and readings.get("nginx-unbuffered"):
         unbuffered_us = statistics.median(_values(readings["nginx-unbuffered"], "cpu_us"))
         times = statistics.median(ours) / unbuffered_us

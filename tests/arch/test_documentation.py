@@ -9,9 +9,12 @@ from typing import Any, Final
 
 import msgspec
 import pytest
+from fastapi.routing import APIRoute
 
 import sekisho
+from sekisho.api.app import ROUTERS
 from sekisho.app import settings
+from sekisho.core.dialects import registry
 from sekisho.core.model import records
 from sekisho.dataplane.upstream import errors
 
@@ -83,36 +86,74 @@ def test_every_stage_is_told_in_order() -> None:
     assert tuple(told) == records.STAGES
 
 
-CODE_AT: Final = {"Refusal": 2, "_bad": 1, "invalid": 2, "overloaded": 1, "Fault": 0, "_give_up": 0, "_queue_refusal": 0}
-"""Where each maker of refusals and faults takes the code."""
+PLANES: Final = {
+    "dataplane": {"Refusal": 2, "_bad": 1, "invalid": 2, "overloaded": 1, "Fault": 0, "_give_up": 0, "_queue_refusal": 0},
+    "management": {"Refusal": 2, "invalid": 2, "conflict": 2, "not_found": 0},
+}
+"""Where each maker of refusals and faults takes the code; `not_found` takes the noun."""
+PACKAGES: Final = {"dataplane": ("core", "dataplane"), "management": ("rest", "api", "identity", "catalog", "usage", "audit")}
 
 
-def refusal_codes() -> set[str]:
-    """Every code that core and dataplane give, as far as it is written down: in a call, as a default, or in the table of faults."""
-    found: set[str] = set(errors._STATUS)
-    for path in [*(ROOT / "src/sekisho/core").rglob("*.py"), *(ROOT / "src/sekisho/dataplane").rglob("*.py")]:
+def codes_of(plane: str) -> set[str]:
+    """Every code that a plane gives, as far as it is written down: in a call, as a default, or in the table of faults."""
+    makers = PLANES[plane]
+    found: set[str] = set(errors._STATUS) if plane == "dataplane" else set()
+    for path in [path for package in PACKAGES[plane] for path in (ROOT / "src" / "sekisho" / package).rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             places: list[ast.expr] = []
-            if isinstance(node, ast.Call) and (at := CODE_AT.get(ast.unparse(node.func).rpartition(".")[2])) is not None:
-                places = [*node.args[at : at + 1], *(each.value for each in node.keywords if each.arg == "code")]
-            elif isinstance(node, ast.FunctionDef) and node.name in CODE_AT:
+            suffix = ""
+            if isinstance(node, ast.Call) and (name := ast.unparse(node.func).rpartition(".")[2]) in makers:
+                places = [*node.args[makers[name] : makers[name] + 1], *(each.value for each in node.keywords if each.arg == "code")]
+                suffix = "_not_found" if name == "not_found" else ""
+            elif isinstance(node, ast.FunctionDef) and node.name in makers:
                 named = dict(zip(reversed(node.args.args), reversed(node.args.defaults), strict=False))
                 places = [default for name, default in named.items() if name.arg == "code"]
-            constants = [each for place in places for each in ast.walk(place) if isinstance(each, ast.Constant)]
-            # A comparison inside a conditional expression holds other words; codes have an underscore or stand alone.
-            found.update(
-                each.value
-                for each in constants
-                if isinstance(each.value, str) and re.fullmatch(r"[a-z]+(_[a-z]+)+|starting|draining|overloaded", each.value)
-            )
-    return found
+            words = [each.value for place in places for each in ast.walk(place) if isinstance(each, ast.Constant)]
+            # A condition between two codes holds words as well, but none with an underscore.
+            found |= {f"{word}{suffix}" for word in words if isinstance(word, str) and (suffix or len(places) == 1 or "_" in word)}
+    return {
+        code for code in found if re.fullmatch(r"[a-z][a-z_]+", code) and code not in ("requests", "tokens", "concurrency", "head", "body")
+    }
 
 
-def test_every_code_of_a_refusal_is_told() -> None:
-    told = set(re.findall(r"^\| `([a-z_]+)` \|", page("reference/errors.md"), re.MULTILINE))
-    codes = refusal_codes()
-    assert {"invalid_api_key", "rate_limit_exceeded", "upstream_cut", "bad_request", "model_not_found", "starting"} <= codes
-    assert sorted(codes - told) == []
+@pytest.mark.parametrize(
+    ("plane", "some"),
+    [
+        ("dataplane", {"invalid_api_key", "rate_limit_exceeded", "upstream_cut", "bad_request", "model_not_found", "starting"}),
+        ("management", {"unknown_field", "key_not_found", "name_taken", "database_unavailable"}),
+    ],
+)
+def test_every_code_of_an_error_is_told(plane: str, some: set[str]) -> None:
+    # The worker answers on the console's port too, so that its codes may stand in both parts.
+    text = page("reference/errors.md")
+    rows = re.findall(r"^\| (`[^|]*`) \|", text if plane == "dataplane" else text.partition("## The management API")[2], re.MULTILINE)
+    codes = codes_of(plane)
+    assert some <= codes
+    assert sorted(codes - {code for row in rows for code in re.findall(r"`([a-z_]+)`", row)}) == []
+
+
+def test_every_route_of_the_management_api_is_told_and_no_other() -> None:
+    told = {
+        (method, re.sub(r"\{\w+(:path)?\}", "{}", route))
+        for method, route in re.findall(r"^\| `(GET|POST|PUT|PATCH|DELETE) (/[^`]*)` \|", page("reference/management-api.md"), re.MULTILINE)
+    }
+    real = {
+        (method, re.sub(r"\{\w+(:path)?\}", "{}", route.path))
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods
+    }
+    assert told == real
+
+
+def test_every_route_of_the_gateway_is_told() -> None:
+    text = page("reference/http.md")
+    assert [
+        path
+        for path in registry.ROUTES
+        if not path.startswith(("/models", "/chat", "/completions", "/embeddings")) and f"| `{path}` |" not in text
+    ] == []
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

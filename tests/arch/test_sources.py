@@ -81,19 +81,8 @@ def test_what_is_not_banned_is_not_seen() -> None:
 
 
 TEXTS: Final = ("*.py", "*.md", "*.toml", "*.txt", "*.sh", "*.lua", "*.conf", "*.cfg", "*.yml", "*.yaml", "*.json", "Makefile", "run")
-FOREIGN: Final = re.compile(
-    # Written in pieces, so that this file does not hold what it looks for.
-    "|".join(
-        [
-            r"py" r"pi\.org",
-            r"python" r"hosted",
-            r"registry" r"\.npm",
-            r"(?<![\w.])/ro" r"ot/",
-            r"(?<![\w.])/wo" r"rk/",
-        ]
-    )
-)
-"""Hosts of package indexes, and places on the machine of whoever wrote the line."""
+FOREIGN: Final = re.compile(r"py[p]i\.org|python[h]osted|registry\.[n]pm|(?<![\w.])/(?:root|work)/")
+"""Hosts of package indexes, and places on the machine of whoever wrote the line. (The brackets keep this line from being one.)"""
 
 
 def foreign(text: str) -> list[str]:
@@ -109,7 +98,8 @@ def test_no_file_tells_where_it_was_written() -> None:
 
 
 def test_a_telling_line_is_seen() -> None:
-    assert foreign("fine\ncd /root/x\nsee https://pypi.org/simple\n<home>/journal/\n") == ["cd /root/x", "see https://pypi.org/simple"]
+    index, place = "see https://{}.org/simple".format("pypi"), "cd /{}/x".format("root")
+    assert foreign(f"fine\n{place}\n{index}\n<home>/journal/\n") == [place, index]
 
 
 def sleeps(tree: ast.AST) -> Iterator[int]:

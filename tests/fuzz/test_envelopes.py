@@ -22,8 +22,9 @@ def read(body: bytes) -> Envelope | int:
     try:
         return decode_request(body, MOST_KEYS)
     except EnvelopeError as error:
-        assert error.refusal.message.isprintable()
-        return error.refusal.status
+        refusal = error.refusal
+    assert refusal.message.isprintable()
+    return refusal.status
 
 
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: case.name)

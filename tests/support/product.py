@@ -89,10 +89,8 @@ class Product:
 
     @property
     def key(self) -> str:
-        """The first key, as the first start printed it."""
-        found = KEY.search(self.stdout) or KEY.search(self.stderr)
-        assert found, f"no first key was printed:\n{self.output}"
-        return found.group()
+        """The first key, which the first start prints soon after the gateway is ready."""
+        return eventually(lambda: KEY.search(self.stdout), "the first key", explain=lambda: self.output).group()
 
     @property
     def authorization(self) -> dict[str, str]:
@@ -198,14 +196,14 @@ class Product:
     def cli(self, *arguments: str, input: str | None = None, timeout: float = 30.0) -> Any:
         """Run a command with JSON output and return its `data`; raises CommandError where it fails."""
         done = self.run(*arguments, input=input, timeout=timeout)
+        if done.returncode == 0:
+            return json.loads(done.stdout)["data"]
+        last = done.stderr.strip().rsplit("\n", 1)[-1]
         try:
-            answer = json.loads(done.stdout)
-        except ValueError:
-            raise CommandError(arguments, done.returncode, "no_json", done.stdout, done.stderr) from None
-        if done.returncode or "error" in answer:
-            error = answer.get("error", {})
-            raise CommandError(arguments, done.returncode, error.get("code", ""), error.get("message", done.stdout), done.stderr)
-        return answer["data"]
+            error = json.loads(last)["error"]
+        except (ValueError, KeyError, TypeError):
+            error = {"code": "", "message": last}
+        raise CommandError(arguments, done.returncode, error["code"], error["message"], done.stderr)
 
     def run(self, *arguments: str, input: str | None = None, timeout: float = 30.0) -> subprocess.CompletedProcess[str]:
         """Run a command and return how it ended, whatever that is."""
@@ -275,7 +273,7 @@ class Product:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
 
-def eventually(happened: Callable[[], T], what: str, timeout: float = 10.0, *, explain: Callable[[], str] = str) -> T:
+def eventually(happened: Callable[[], T | None], what: str, timeout: float = 10.0, *, explain: Callable[[], str] = str) -> T:
     """Ask again every few milliseconds until the answer is true; for things outside this process that cannot tell us themselves."""
     deadline = time.monotonic() + timeout
     while True:

@@ -13,7 +13,7 @@ from sekisho.identity.model import ApiKey
 from sekisho.kit.clock import SECOND, Clock, to_rfc3339
 from sekisho.kit.crypto import KeyRing
 from sekisho.kit.net import is_loopback
-from sekisho.rest.errors import ApiError, conflict, invalid
+from sekisho.rest.errors import conflict, invalid
 from sekisho.storage import backups, checks, database
 from sekisho.storage.errors import StorageError
 
@@ -167,8 +167,7 @@ def _examine_providers(providers: list[ProviderFacts]) -> list[Finding]:
             message = f"provider {each.name} is reached over plain HTTP beyond this host: prompts and its credential can be read on the way"
             found.append(Finding(WARNING, "provider address", message, "use an https address"))
         if each.state == "failing":
-            found.append(Finding(WARNING, "provider state", f"provider {each.name} failed its last test", f"sekisho providers test {each.name}"))
+            found.append(
+                Finding(WARNING, "provider state", f"provider {each.name} failed its last test", f"sekisho providers test {each.name}")
+            )
     return found
-
-
-__all__ = ["ApiError", "Finding", "Maintenance"]

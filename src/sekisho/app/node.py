@@ -11,8 +11,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -23,11 +22,10 @@ from sekisho.telemetry import logs
 if TYPE_CHECKING:
     from sekisho.api.services import Services
     from sekisho.app.build import App, Core
+    from sekisho.app.servers import Server
 
 log = logging.getLogger(__name__)
 
-GRACE_SECONDS: Final = 5
-"""How long running requests of the management API may finish."""
 DRAIN_SECONDS: Final = 8.0
 """How long the recorder may take for what the workers left; the rest is recorded at the next start."""
 MOST_ORDERS: Final = 16 * 1024 * 1024
@@ -41,7 +39,7 @@ class Node:
         self._voice = voice
         self._end = asyncio.Event()
         self._tasks = Tasks(self._crashed)
-        self._doors: list[tuple[Any, asyncio.Task[None]]] = []
+        self._doors: list[tuple[Server, asyncio.Task[None]]] = []
         self.failure: str | None = None
         self.core: Core | None = None
 
@@ -67,7 +65,6 @@ class Node:
             core.publisher.expect(self._orders.workers)
             await core.publisher.listen(link)
             recorder = self._tasks.start(core.recorder.run(), "recorder")
-            self._tasks.start(core.recorder.sync(), "journal sync")
             self._tasks.start(self._obey(orders), "orders")
             self._tasks.start(self._open_doors(core), "doors")
             await self._end.wait()
@@ -100,20 +97,9 @@ class Node:
         self.say(await self._welcome(core, services) if self._orders.first else lifecycle.Ready())
 
     def _serve(self, app: "App", bound: socket.socket, name: str) -> None:
-        import uvicorn
+        from sekisho.app import servers
 
-        class Server(uvicorn.Server):
-            """Leaves the signals of the process alone."""
-
-            @contextlib.contextmanager
-            def capture_signals(self) -> Iterator[None]:
-                yield
-
-        config = uvicorn.Config(
-            app, http="httptools", ws="none", lifespan="off", proxy_headers=False, server_header=False, access_log=False, log_config=None,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )  # fmt: skip
-        server = Server(config)
+        server = servers.make(app)
         self._doors.append((server, self._tasks.start(server.serve(sockets=[bound]), name)))
 
     async def _welcome(self, core: "Core", services: "Services") -> lifecycle.Ready:
@@ -132,10 +118,12 @@ class Node:
         return lifecycle.Gauges(tuple(each.pid for each in workers), self.core.recorder.lag_seconds)
 
     async def _close_doors(self) -> None:
+        from sekisho.app import servers
+
         for server, _ in self._doors:
-            server.should_exit = True
+            server.end()
         if self._doors:
-            await asyncio.wait([task for _, task in self._doors], timeout=GRACE_SECONDS + 1)
+            await asyncio.wait([task for _, task in self._doors], timeout=servers.GRACE_SECONDS + 1)
 
     def end(self) -> None:
         """End in order, as at the end of the orders."""

@@ -191,7 +191,7 @@ class Supervisor:
             try:
                 saying = lifecycle.decode_saying(line)
             except msgspec.MsgspecError:
-                log.warning("the node said what is no saying", extra={"line": line[:200]})
+                log.warning("the node said what is no saying", extra={"line": line[:200].decode(errors="backslashreplace")})
                 continue
             self._hear(child, saying)
 
@@ -315,13 +315,22 @@ class Supervisor:
         self._draining.update(fresh.values())
         try:
             async with asyncio.timeout(READY_SECONDS):
-                for child in fresh.values():
-                    await child.ready.wait()
+                return all([await self._is_ready(child) for child in fresh.values()])
         except TimeoutError:
             return False
         finally:
             self._draining.difference_update(fresh.values())
-        return True
+
+    async def _is_ready(self, child: Child) -> bool:
+        """Wait until a child is ready, or has ended before it was."""
+        ready = self._tasks.start(child.ready.wait(), f"ready {child.pid}")
+        ended = self._tasks.start(child.process.wait(), f"end {child.pid}")
+        try:
+            await asyncio.wait((ready, ended), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
+            ended.cancel()
+        return child.ready.is_set()
 
     # The end.
 

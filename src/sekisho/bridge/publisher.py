@@ -114,6 +114,7 @@ class Publisher:
         self._wakes: dict[str, list[_Connection]] = {}
         self._retrying = False
         self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
         self._tasks = Tasks(on_crash=lambda name, error: log.error("a task of the link fell", extra={"task": name}, exc_info=error))
 
     @property
@@ -141,8 +142,9 @@ class Publisher:
         """Cut all links; workers go on serving what they have."""
         if self._server is not None:
             self._server.close()
-        for connection in list(self._connections):
-            connection.cut()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
         await self._tasks.stop()
 
     def expect(self, pids: Iterable[int]) -> None:
@@ -228,6 +230,9 @@ class Publisher:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """The life of one connection."""
         connection: _Connection | None = None
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
         try:
             splitter = link.Splitter()
             waiting: list[bytes] = []
@@ -241,9 +246,11 @@ class Publisher:
                 waiting = await _more(reader, splitter)
         except link.LinkError as error:
             log.warning("a link is cut for what came over it: %s", error, extra={"worker": connection and connection.hello.worker})
-        except (EOFError, OSError, TimeoutError):
+        except (EOFError, OSError, TimeoutError, asyncio.CancelledError):
+            # Gone, silent, or we close: this task is nobody else's to hear of.
             pass
         finally:
+            self._serving.discard(task)
             if connection is not None:
                 connection.closed = True
                 if connection in self._connections:

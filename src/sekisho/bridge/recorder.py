@@ -37,6 +37,8 @@ RETRY_SECONDS: Final = 1.0
 """After a batch that the database did not take."""
 WINDOW_BYTES: Final = 1024 * 1024
 """Read at once; more than the largest frame, so a frame that is cut by the window is whole in the next."""
+LIFE_SECONDS: Final = 0.5
+"""Between two looks whether the worker of an idle journal lives."""
 UNFINISHED: Final = ".new"
 """Ends the name of a segment that its worker is making."""
 UNFINISHED_SECONDS: Final = 60
@@ -158,6 +160,8 @@ class Boot:
         self.open: dict[int, CallBegan] = {}
         self.closed = False
         """A `Closed` frame was read."""
+        self.look_at = 0.0
+        """When to look again whether its worker lives."""
         self.abandoned = False
         """Nobody holds a lock; what stands in the segments now is all that ever will."""
 
@@ -327,12 +331,18 @@ class Recorder:
         self._directory = directory
         self._database = database
         self._sync_seconds = sync_seconds
-        self._poll_seconds = poll_seconds
+        self._poll_seconds = min(poll_seconds, sync_seconds or poll_seconds)
         self._boots: dict[str, Boot] = {}
+        self._directory_seen = 0
+        """Time of its last change when it was listed; 0 lists it again."""
+        self._torn = False
         self._forgotten: list[str] = []
         self._caught_up_at = clocks.monotonic()
         self._behind = False
+        self._loaded = False
         self._stopping = asyncio.Event()
+        self._sync_at = 0.0
+        self._syncing: asyncio.Future[None] | None = None
         self.recorded = 0
         """Calls since the start."""
         self.damaged = 0
@@ -345,25 +355,26 @@ class Recorder:
 
     async def run(self) -> None:
         """Record until `stop`, and then what is left. A database that does not take a batch is asked again; nothing is skipped."""
-        loaded = False
+        retry_at = 0.0
         while True:
             stopping = self._stopping.is_set()
-            try:
-                if not loaded:
-                    await self.load()
-                    loaded = True
-                await self.drain()
-                if stopping:
-                    return
-                await self._pause(self._poll_seconds)
-            except (StorageError, exc.SQLAlchemyError, OSError) as error:
-                # Whether that commit took place is not known: ask the database.
-                loaded = False
-                self._behind = True
-                log.error("records wait, the database does not take them: %s", error)
-                if stopping:
-                    return
-                await self._pause(RETRY_SECONDS)
+            if stopping:
+                for boot in self._boots.values():
+                    boot.look_at = 0.0
+            if stopping or clocks.monotonic() >= retry_at:
+                try:
+                    if not self._loaded:
+                        await self.load()
+                    await self.drain()
+                except (StorageError, exc.SQLAlchemyError, OSError) as error:
+                    # Whether that commit took place is not known: ask the database.
+                    self._loaded, self._behind = False, True
+                    retry_at = clocks.monotonic() + RETRY_SECONDS
+                    log.error("records wait, the database does not take them: %s", error)
+            if stopping:
+                return
+            self._keep_safe()
+            await self._pause(self._poll_seconds)
 
     def stop(self) -> None:
         """Let `run` return once all that stands in the journals now is recorded, or the database has refused it."""
@@ -374,43 +385,53 @@ class Recorder:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
 
-    async def sync(self) -> None:
-        """Force journals that grew to the disk, again and again until cancelled; returns at once where that is switched off."""
-        while self._sync_seconds is not None:
-            await asyncio.sleep(self._sync_seconds)
-            segments = [segment for boot in self._boots.values() for segment in boot.segments.values()]
-            grown = [segment for segment in segments if segment.offset != segment.synced or segment.has_more()]
+    def _keep_safe(self) -> None:
+        """Force journals that grew to the disk, beside all else and not more often than is set: their records may exist nowhere else."""
+        now = clocks.monotonic()
+        if self._sync_seconds is None or now < self._sync_at or (self._syncing is not None and not self._syncing.done()):
+            return
+        if not self._loaded:
+            # The database is away; what workers begin meanwhile is found all the same. `load` sets the places right.
+            self._discover({})
+        segments = [segment for boot in self._boots.values() for segment in boot.segments.values()]
+        grown = [segment for segment in segments if segment.offset != segment.synced or (self._behind and segment.has_more())]
+        if grown:
             # Copies of the descriptors: a segment may be read to its end and closed meanwhile.
             descriptors = [os.dup(segment.descriptor) for segment in grown]
             for segment in grown:
                 segment.synced = segment.offset
-            if descriptors:
-                await asyncio.to_thread(_force, descriptors)
+            self._sync_at = now + self._sync_seconds
+            self._syncing = asyncio.get_running_loop().run_in_executor(None, _force, descriptors)
 
     async def load(self) -> None:
         """Take over what the database knows: positions, and calls that are open."""
-        self._close_segments()
         async with self._database.reader() as connection:
             found = await connection.exec_driver_sql('SELECT segment, "offset" AS place FROM journal_positions')
             positions = {str(row["segment"]): int(row["place"]) for row in found.mappings()}
             found = await connection.exec_driver_sql("SELECT boot, payload FROM calls_open")
             opened = [(str(row["boot"]), _began_decoder.decode(row["payload"])) for row in found.mappings()]
+        self._close_segments()
+        self._directory_seen = 0
         for name, began in opened:
             self._boot(name).open[began.seq] = began
         self._discover(positions)
         self._forgotten = [name for name in positions if not (self._directory / name).exists()]
+        self._loaded = True
 
     async def drain(self) -> None:
         """Record all that stands in the journals now."""
         again = True
         while again:
             self._discover({})
+            self._torn = False
             batch, again = self._collect()
             if batch:
                 self._behind = True
                 await self._write(batch)
                 self._apply(batch)
-        if not any(segment.has_more() for boot in self._boots.values() for segment in boot.segments.values()):
+                self._keep_safe()
+        # A frame that is torn is one that is being written, or was when its worker died.
+        if not self._torn:
             self._behind = False
             self._caught_up_at = clocks.monotonic()
 
@@ -428,7 +449,12 @@ class Recorder:
         return self._boots.setdefault(name, Boot(name))
 
     def _discover(self, positions: dict[str, int]) -> None:
-        """Open segments that are new here."""
+        """Open segments that are new here; looks only where the directory changed, for this is asked ten times a second."""
+        changed = os.stat(self._directory).st_mtime_ns
+        if changed == self._directory_seen and not positions:
+            return
+        # A name made in this very instant may leave the time as it is: it is looked at once more when the clock has moved on.
+        self._directory_seen = changed if clocks.wall_ns() - changed > clocks.SECOND * 1000 else 0
         with os.scandir(self._directory) as entries:
             names = [entry.name for entry in entries]
         for name in names:
@@ -480,6 +506,7 @@ class Recorder:
             # Asked before reading: frames in a later segment mean that all of this one were written before.
             later = any(other.number > segment.number and other.has_more() for other in boot.segments.values())
             frames, offset, why = segment.read(MOST_FRAMES - batch.frames)
+            self._torn |= why == "torn"
             if frames:
                 batch.take(boot, segment, frames, offset)
                 return False
@@ -495,6 +522,10 @@ class Recorder:
 
     def _look_for_life(self, boot: Boot) -> bool:
         """Note whether a boot's worker is gone. It may have written until its last instant, so all is read once more after this."""
+        now = clocks.monotonic()
+        if now < boot.look_at:
+            return False
+        boot.look_at = now + LIFE_SECONDS
         boot.abandoned = all(segment.is_abandoned() for segment in boot.segments.values())
         return boot.abandoned
 

@@ -13,7 +13,7 @@ from sekisho.catalog.settings import CAPABILITIES, DEAREST
 from sekisho.core.model.snapshot import Rate
 from sekisho.kit.crypto import Secret
 from sekisho.kit.money import format_price_per_million, parse_price_per_million
-from sekisho.rest.schemas import Asked, Text, Time, Told, Written, joined
+from sekisho.rest.schemas import Asked, OneLine, Time, Told, Written, joined
 
 NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _DECIMAL: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,20})?")
@@ -48,10 +48,10 @@ def _price(value: object) -> str:
 Price = Annotated[str, BeforeValidator(_price), Field(json_schema_extra={"example": "0.15"})]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
-Url = Annotated[Text, Field(min_length=1, max_length=2000)]
+Url = Annotated[str, Field(min_length=1, max_length=2000), OneLine]
 Bundle = Annotated[str, Field(min_length=1, max_length=500_000)]
-ModelId = Annotated[Text, Field(min_length=3, max_length=400)]
-ModelName = Annotated[Text, Field(min_length=1, max_length=300)]
+ModelId = Annotated[str, Field(min_length=3, max_length=400), OneLine]
+ModelName = Annotated[str, Field(min_length=1, max_length=300), OneLine]
 
 
 def _credential(value: SecretStr | None) -> SecretStr | None:
@@ -125,7 +125,7 @@ class ChangeProvider(Asked):
 
 
 def _bundle(value: str | None) -> str | None:
-    if value is not None and "-----BEGIN CERTIFICATE-----" not in value:
+    if value is not None and ("-----BEGIN CERTIFICATE-----" not in value or not value.isascii()):
         raise ValueError("give the authorities' certificates as PEM text, beginning with -----BEGIN CERTIFICATE-----")
     return value
 

@@ -74,10 +74,8 @@ def rotate(
 
 
 def _draw_secret(console: "Console", data: dict[str, Any]) -> None:
-    from rich.padding import Padding
-
     console.print("Copy the key now; it is not shown again:")
-    console.print(Padding(tables.styled(figures.clean_line(data["plain_key"]), "bold green"), (1, 2)), soft_wrap=True)
+    console.print(tables.styled(f"\n  {figures.clean_line(data['plain_key'])}\n", "bold green"), soft_wrap=True)
     facts = [("id", figures.clean_line(data["id"])), ("label", figures.clean_line(data.get("label")))]
     if data.get("models"):
         facts.append(("models", figures.joined(data["models"])))
@@ -109,12 +107,12 @@ def list_(
         columns = (
             tables.Column("id", whole=True),
             tables.Column("label"),
-            tables.Column("state"),
-            tables.Column("models"),
-            tables.Column("rpm", right=True),
-            tables.Column("tpm", right=True),
-            tables.Column("at once", right=True),
-            tables.Column("created", right=True),
+            tables.Column("state", whole=True),
+            tables.Column("models", spare=1),
+            tables.Column("rpm", right=True, spare=2),
+            tables.Column("tpm", right=True, spare=3),
+            tables.Column("at once", right=True, spare=4),
+            tables.Column("created", right=True, spare=5),
             tables.Column("expires", right=True),
         )
         rows = [
@@ -131,7 +129,7 @@ def list_(
             )
             for key in data["api_keys"]
         ]
-        console.print(tables.table(columns, rows))
+        console.print(tables.table(columns, rows, within=console.width))
 
     invocation.screen.result(data, draw)
     _tell_of_more(invocation.screen, data)

@@ -75,7 +75,7 @@ def list_(context: typer.Context) -> None:
             (figures.relative(each.get("created_at"), now), figures.size(each.get("bytes")), figures.clean_line(each["path"]))
             for each in data["backups"]
         ]
-        console.print(tables.table(columns, rows))
+        console.print(tables.table(columns, rows, within=console.width))
 
     invocation.screen.result(data, draw)
 

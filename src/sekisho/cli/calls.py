@@ -13,6 +13,7 @@ from sekisho.cli.invocations import Invocation, of
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
     from sekisho.cli.client import Management
@@ -91,7 +92,7 @@ def list_(
 
     def draw(console: "Console") -> None:
         if data["calls"]:
-            console.print(_table(data["calls"], invocation.clock.now()))
+            console.print(_table(data["calls"], invocation.clock.now(), console.width))
         elif filtered:
             console.print("no calls match; leave out a filter to see more")
         else:
@@ -119,17 +120,17 @@ def _http_status(call: dict[str, Any]) -> "Text":
     return tables.styled(str(status or figures.NONE), "green" if 200 <= status < 300 else "yellow" if status < 500 else "red")
 
 
-def _table(calls: Iterable[dict[str, Any]], now: int) -> Any:
+def _table(calls: Iterable[dict[str, Any]], now: int, within: int) -> "Table":
     columns = (
         tables.Column("when", right=True, style="dim"),
-        tables.Column("status"),
+        tables.Column("status", whole=True),
         tables.Column("http", right=True),
         tables.Column("model"),
-        tables.Column("key"),
-        tables.Column("in", right=True),
-        tables.Column("out", right=True),
-        tables.Column("cost", right=True),
-        tables.Column("first byte", right=True),
+        tables.Column("key", spare=4),
+        tables.Column("in", right=True, spare=2),
+        tables.Column("out", right=True, spare=1),
+        tables.Column("cost", right=True, spare=3),
+        tables.Column("first byte", right=True, spare=5),
         tables.Column("took", right=True),
         tables.Column("id", whole=True, style="dim"),
     )
@@ -149,7 +150,7 @@ def _table(calls: Iterable[dict[str, Any]], now: int) -> Any:
         )
         for call in calls
     ]
-    return tables.table(columns, rows)
+    return tables.table(columns, rows, within=within)
 
 
 def _tokens(call: dict[str, Any], name: str) -> str:
@@ -199,7 +200,7 @@ def _draw(console: "Console", call: dict[str, Any], now: int) -> None:
     if stages := call.get("stages"):
         console.print()
         rows = [(figures.clean_line(name.removesuffix("_us")), figures.duration_ms(int(value) / 1000)) for name, value in stages.items()]
-        console.print(tables.table((tables.Column("stage"), tables.Column("time", right=True)), rows))
+        console.print(tables.table((tables.Column("stage"), tables.Column("time", right=True)), rows, within=console.width))
 
 
 def _token_words(call: dict[str, Any]) -> str:

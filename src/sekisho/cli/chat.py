@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from sekisho import __version__
 from sekisho.cli import figures
 from sekisho.cli.failures import EXIT_INTERNAL, EXIT_USER, CommandError, usage
-from sekisho.cli.invocations import Invocation, of
+from sekisho.cli.invocations import API_KEY_VARIABLE, Invocation, of
 from sekisho.cli.screens import is_terminal
 from sekisho.core.wire import sse
 from sekisho.kit import clock
@@ -24,8 +25,6 @@ SILENCE_SECONDS: Final = 600.0
 
 MOST_EVENT_BYTES: Final = 16 * 1024 * 1024
 """An event of a stream beyond this is no answer of a model."""
-
-KEY_VARIABLE: Final = "SEKISHO_API_KEY"
 
 WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (not bound: these are what we replace)
 """Addresses that a listener has and a client cannot call, and what a client calls instead."""
@@ -60,7 +59,7 @@ def chat(
     options = {name: value for name, value in (("max_tokens", max_tokens), ("temperature", temperature)) if value is not None}
     import httpx
 
-    headers = {"authorization": f"Bearer {key.reveal()}", "accept-encoding": "identity"}
+    headers = {"authorization": f"Bearer {key.reveal()}", "accept-encoding": "identity", "user-agent": f"sekisho/{__version__}"}
     timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
     with httpx.Client(base_url=base_url, headers=headers, timeout=timeout, trust_env=False) as client:
         talk = Talk(invocation, client, model or _only_model(client), options, system)
@@ -89,12 +88,12 @@ def _gateway(invocation: Invocation) -> str:
 def _key(invocation: Invocation, from_stdin: bool) -> Secret:
     if from_stdin:
         return invocation.secret("key", "--key-stdin")
-    held = invocation.environ.get(KEY_VARIABLE, "").strip()
+    held = invocation.environ.get(API_KEY_VARIABLE, "").strip()
     if held:
         return _checked(Secret(held))
     if not invocation.asks:
         raise usage(
-            f"a key is needed: set {KEY_VARIABLE}, or pipe it in with --key-stdin; make one with: sekisho api-keys create --label me"
+            f"a key is needed: set {API_KEY_VARIABLE}, or pipe it in with --key-stdin; make one with: sekisho api-keys create --label me"
         )
     return invocation.secret("key", "--key-stdin")
 
@@ -103,7 +102,7 @@ def _checked(key: Secret) -> Secret:
     """A key that can stand in a header; raises CommandError."""
     text = key.reveal()
     if not text.isascii() or not text.isprintable() or " " in text:
-        raise usage(f"{KEY_VARIABLE} holds characters that no key has; copy the key again, it begins with sk-sek-")
+        raise usage(f"{API_KEY_VARIABLE} holds characters that no key has; copy the key again, it begins with sk-sek-")
     return key
 
 
@@ -227,23 +226,25 @@ class Talk:
         said: list[str] = []
         ended = False
         counts: dict[str, Any] | None = None
-        with ExitStack() as waiting, _translated(self._client):
-            waiting.enter_context(self._screen.working(f"waiting for {self._model}"))
-            with self._client.stream("POST", "/v1/chat/completions", json=body) as response:
-                if not response.is_success:
-                    raise _refusal(response.status_code, response.read())
-                for event in events(response.iter_bytes()):
-                    if event == b"[DONE]":
-                        ended = True
-                        break
-                    text, more = _piece(event, response.status_code)
-                    counts = more or counts
-                    if text:
-                        waiting.close()
-                        said.append(text)
-                        self._screen.stream(text)
-        if said and not said[-1].endswith("\n"):
-            self._screen.stream("\n")
+        try:
+            with ExitStack() as waiting, _translated(self._client):
+                waiting.enter_context(self._screen.working(f"waiting for {self._model}"))
+                with self._client.stream("POST", "/v1/chat/completions", json=body) as response:
+                    if not response.is_success:
+                        raise _refusal(response.status_code, response.read())
+                    for event in events(response.iter_bytes()):
+                        if event == b"[DONE]":
+                            ended = True
+                            break
+                        text, more = _piece(event, response.status_code)
+                        counts = more or counts
+                        if text:
+                            waiting.close()
+                            said.append(text)
+                            self._screen.stream(text)
+        finally:
+            if said and not said[-1].endswith("\n"):
+                self._screen.stream("\n")
         if not ended:
             raise CommandError("STREAM_CUT", "the answer ended before its end; see: sekisho calls list --limit 1")
         if is_terminal(self._invocation.stdin):

@@ -1,6 +1,6 @@
 """`check` and `doctor`: is what is stored whole, and is what surrounds us sound?"""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -11,7 +11,8 @@ from sekisho.cli.invocations import of
 if TYPE_CHECKING:
     from rich.console import Console
 
-LEVELS = {"error": "bold red", "warning": "yellow", "info": "cyan", "ok": "green"}
+LEVELS: Final = {"error": "bold red", "warning": "yellow", "hint": "cyan", "ok": "green"}
+"""The colour of a finding's level."""
 
 
 def add(app: typer.Typer) -> None:
@@ -38,7 +39,11 @@ def check(context: typer.Context) -> None:
             )
             for each in data["checks"]
         ]
-        console.print(tables.table((tables.Column(""), tables.Column("check", whole=True), tables.Column("finding")), rows))
+        console.print(
+            tables.table(
+                (tables.Column(""), tables.Column("check", whole=True), tables.Column("finding", whole=True)), rows, within=console.width
+            )
+        )
         console.print(
             tables.styled("all is well", "bold green") if data["ok"] else tables.styled("something is wrong; see above", "bold red")
         )

@@ -8,7 +8,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -35,6 +35,9 @@ PATIENCE_SECONDS: Final = 20.0
 """How long a node may take to come up (or another command to let go of the home) before we say so."""
 
 POLL_SECONDS: Final = 0.1
+
+ATTEMPTS: Final = 20
+"""How often a command that works without a node waits its turn behind others that do the same."""
 
 PAGE: Final = 1000
 """Entries asked for at once: the most that the API gives."""
@@ -173,12 +176,18 @@ def running(home: "Home", screen: "Screen") -> Iterator[Management]:
 @contextmanager
 def connect(home: "Home", load: Callable[[], "Loaded"], screen: "Screen") -> Iterator[Management]:
     """A conversation with the node of a home, or with the same application in this process where none runs."""
-    if _find_node(home, screen):
-        with _over_socket(home.node_socket) as management:
-            yield management
-    else:
-        with _in_process(load()) as management:
-            yield management
+    with ExitStack() as stack:
+        for attempt in range(1, ATTEMPTS + 1):
+            found = _over_socket(home.node_socket) if _find_node(home, screen) else _in_process(load())
+            try:
+                management = stack.enter_context(found)
+            except CommandError as failure:
+                # Another command took the lock between the look and the taking.
+                if failure.code != "HOME_LOCKED" or attempt == ATTEMPTS:
+                    raise
+            else:
+                yield management
+                return
 
 
 def _find_node(home: "Home", screen: "Screen") -> bool:

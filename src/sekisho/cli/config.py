@@ -83,7 +83,7 @@ def list_(context: typer.Context) -> None:
             (name, _shown(value), tables.styled(figures.clean_line(source), "dim" if source == "default" else "cyan"))
             for name, (value, source) in effective.items()
         ]
-        console.print(tables.table(columns, rows))
+        console.print(tables.table(columns, rows, within=console.width))
 
     invocation.screen.result(data, draw)
 
@@ -131,7 +131,7 @@ def set_(
         invocation.screen.warn([f"{override} is set in this environment and overrides the file"])
     if running:
         invocation.screen.note(
-            "the running server goes on as it is; apply it with: sekisho reload (addresses, ports and workers need a restart)"
+            "the running server goes on as it is; apply it with: sekisho reload (ports, workers, database, engines: restart)"
         )
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from sekisho.cli.failures import CommandError, usage
 from sekisho.cli.screens import Screen, is_terminal
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from sekisho.app.homes import Home
     from sekisho.app.settings import Loaded
     from sekisho.cli.client import Management
+
+API_KEY_VARIABLE: Final = "SEKISHO_API_KEY"
+"""Holds the key with which `chat` calls the gateway. It is the client's, and no setting of the server."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,14 @@ class Invocation:
         except settings.SettingsError as error:
             raise CommandError("SETTINGS_INVALID", str(error)) from error
 
-    def loaded(self) -> "Loaded":
-        """The settings of the home; raises CommandError where they are not sound."""
+    def loaded(self, flags: Mapping[str, str] | None = None) -> "Loaded":
+        """The settings of the home, with these flags (by dotted names) over them; raises CommandError where they are not sound."""
         from sekisho.app import settings
 
         try:
-            return settings.load(self.flags, self.environ)
+            return settings.load(
+                {**self.flags, **(flags or {})}, {name: text for name, text in self.environ.items() if name != API_KEY_VARIABLE}
+            )
         except settings.SettingsError as error:
             raise CommandError("SETTINGS_INVALID", str(error)) from error
 

@@ -7,6 +7,7 @@ import importlib
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_USER
     except Exception as error:
         if "--debug" in options:
-            raise
+            traceback.print_exc()
         screen.failure(_unexpected(error))
         return EXIT_USER if isinstance(error, PermissionError) else EXIT_INTERNAL
 

@@ -49,10 +49,10 @@ def list_(
             return
         columns = (
             tables.Column("model", whole=True),
-            tables.Column("serves"),
-            tables.Column("context", right=True),
+            tables.Column("serves", spare=1),
+            tables.Column("context", right=True, spare=3),
             tables.Column("input / M", right=True),
-            tables.Column("cached / M", right=True),
+            tables.Column("cached / M", right=True, spare=2),
             tables.Column("output / M", right=True),
         )
         rows = []
@@ -69,7 +69,7 @@ def list_(
                     figures.price(rate.get("output_price"), currency),
                 )
             )
-        console.print(tables.table(columns, rows))
+        console.print(tables.table(columns, rows, within=console.width))
 
     invocation.screen.result(data, draw)
 

@@ -69,7 +69,9 @@ def add_(
     It is called once for its models; a bad address or secret is refused with the reason, and nothing is saved.
     """
     invocation = of(context)
-    secret = invocation.secret("secret", "--api-key-stdin") if api_key_stdin else None
+    # A person who adds a cloud provider is asked; a script says what it wants.
+    wanted = api_key_stdin or (kind is Kind.OPENAI and invocation.asks)
+    secret = invocation.secret("secret", "--api-key-stdin") if wanted else None
     body = {
         "name": name,
         "kind": kind.value,
@@ -135,11 +137,11 @@ def list_(context: typer.Context) -> None:
             return
         columns = (
             tables.Column("name", whole=True),
-            tables.Column("kind"),
+            tables.Column("kind", whole=True, spare=1),
             tables.Column("address"),
-            tables.Column("state"),
+            tables.Column("state", whole=True),
             tables.Column("models", right=True),
-            tables.Column("secrets"),
+            tables.Column("secrets", spare=2),
         )
         rows = [
             (
@@ -154,7 +156,7 @@ def list_(context: typer.Context) -> None:
             )
             for each in data["providers"]
         ]
-        console.print(tables.table(columns, rows))
+        console.print(tables.table(columns, rows, within=console.width))
 
     invocation.screen.result(data, draw)
 

@@ -4,6 +4,7 @@ JSON is one envelope, `{"version":"1.0","data":...}` on stdout or `{"error":{"co
 words of ours: a program can read both. Text is for people: tables and colours where a terminal shows them, plain where not.
 """
 
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -34,10 +35,14 @@ def is_terminal(stream: TextIO) -> bool:
         return False
 
 
-def encode(document: Any, *, indent: int | None = None) -> str:
+def encode(document: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
     """JSON that stays on one line and moves no cursor: control and direction marks inside texts are escaped."""
-    text = json.dumps(document, ensure_ascii=False, indent=indent, separators=None if indent else (",", ":"))
+    text = json.dumps(document, ensure_ascii=ascii_only, indent=indent, separators=None if indent else (",", ":"))
     return text if not figures.UNSAFE.search(text) else figures.UNSAFE.sub(figures.escape, text)
+
+
+def _is_utf8(stream: TextIO) -> bool:
+    return (getattr(stream, "encoding", None) or "").lower().replace("-", "") == "utf8"
 
 
 class Screen:
@@ -46,6 +51,9 @@ class Screen:
     def __init__(self, wanted: Format | None, *, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self._out = out or sys.stdout
         self._err = err or sys.stderr
+        for stream in (self._out, self._err):
+            if isinstance(stream, io.TextIOWrapper) and not _is_utf8(stream):
+                stream.reconfigure(errors="replace")  # a mark that the terminal cannot show ends no command
         self.format: Format = wanted or ("text" if is_terminal(self._out) else "json")
 
     @property
@@ -58,22 +66,23 @@ class Screen:
         if self.is_text:
             draw(self.console())
         else:
-            self._write(encode({"version": "1.0", "data": data}, indent=2 if is_terminal(self._out) else None))
+            self._envelope(data, indent=2 if is_terminal(self._out) else None)
 
     def line(self, data: Any, draw: Draw) -> None:
         """One of many results that come over time: in JSON each is a line of its own."""
         if self.is_text:
             draw(self.console())
         else:
-            self._write(encode({"version": "1.0", "data": data}))
+            self._envelope(data)
 
     def stream(self, text: str) -> None:
         """A piece of text that is not a line yet; unsafe characters are spelled out."""
         self._out.write(figures.UNSAFE.sub(figures.escape, text))
         self._out.flush()
 
-    def _write(self, text: str) -> None:
-        self._out.write(text + "\n")
+    def _envelope(self, data: Any, indent: int | None = None) -> None:
+        document = {"version": "1.0", "data": data}
+        self._out.write(encode(document, indent=indent, ascii_only=not _is_utf8(self._out)) + "\n")
         self._out.flush()
 
     def note(self, text: str, style: str = "") -> None:
@@ -93,7 +102,8 @@ class Screen:
 
             self.console(err=True).print(Text.assemble(("error: ", "bold red"), figures.clean(failure.message)), soft_wrap=True)
         else:
-            self._err.write(encode({"error": {"code": failure.code, "message": failure.message}}) + "\n")
+            document = {"error": {"code": failure.code, "message": failure.message}}
+            self._err.write(encode(document, ascii_only=not _is_utf8(self._err)) + "\n")
             self._err.flush()
 
     def console(self, *, err: bool = False) -> "Console":

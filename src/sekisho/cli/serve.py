@@ -21,12 +21,13 @@ def serve(
     ] = None,
     console_port: Annotated[str | None, typer.Option("--console-port", help="Port of the console and the API. Default: 4001.")] = None,
     workers: Annotated[str | None, typer.Option("--workers", help="Processes that serve calls. Default: 1.")] = None,
+    log_level: Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error. Default: info.")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Accept that the console is served in plain HTTP beyond this host.")] = False,
 ) -> None:
     """Start the server.
 
-    That is one node, its workers, and the supervisor that looks after them. It ends with Ctrl-C or `sekisho stop`. Each flag
-    overrides sekisho.toml and the environment for this run.
+    That is one node, its workers, and the supervisor that looks after them. It ends with Ctrl-C or `sekisho stop`.
+    Each flag overrides sekisho.toml and the environment for this run.
     """
     from sekisho.app import supervisor
 
@@ -36,7 +37,11 @@ def serve(
         "console.host": console_host,
         "console.port": console_port,
         "workers.count": workers,
+        "logs.level": log_level,
         "console.insecure": "true" if insecure else None,
     }
     flags = {name: value for name, value in given.items() if value is not None}
-    raise typer.Exit(supervisor.run({**of(context).flags, **flags}))
+    invocation = of(context)
+    if not invocation.screen.is_text:
+        invocation.loaded(flags)  # told here, a bad setting is told in the chosen format
+    raise typer.Exit(supervisor.run({**invocation.flags, **flags}))

@@ -49,6 +49,8 @@ def usage(
         data = management.get("/api/usage", {"period": period.value, "by": by.value})
 
     def draw(console: "Console") -> None:
+        from rich.text import Text
+
         if not data["rows"]:
             console.print(
                 f"no calls in this period ({period.value}); look further back with --period all, or at single ones: sekisho calls list"
@@ -58,16 +60,15 @@ def usage(
             tables.Column(by.value, whole=True),
             tables.Column("calls", right=True),
             tables.Column("failed", right=True),
-            tables.Column("cancelled", right=True),
+            tables.Column("cancelled", right=True, spare=1),
             tables.Column("tokens in", right=True),
-            tables.Column("of which cached", right=True),
+            tables.Column("of which cached", right=True, spare=2),
             tables.Column("tokens out", right=True),
             tables.Column("cost", right=True),
         )
-        drawn = tables.table(columns, [_row(row, str(row.get("label") or row.get("key"))) for row in data["rows"]])
-        drawn.add_section()
-        drawn.add_row(*_row(data["totals"], "total"), style="bold")
-        console.print(drawn)
+        rows = [_row(row, str(row.get("label") or row.get("key"))) for row in data["rows"]]
+        total = [each if isinstance(each, Text) else tables.styled(each, "bold") for each in _row(data["totals"], "total")]
+        console.print(tables.table(columns, [*rows, total], within=console.width))
         unpriced = data["totals"].get("unpriced")
         if unpriced:
             console.print(tables.styled(f"{unpriced:,} calls went to models without a price; set one: sekisho models set-rate", "yellow"))

@@ -157,10 +157,16 @@ class Connection(asyncio.Protocol):
         now = monotonic_ns()
         started = self._accepted_ns or self._head_started
         self._accepted_ns = 0
-        x = Exchange(self, head, f"{plane.request_prefix}{plane.requests:08x}", self.peer, started, now)
-        x.body_bound = plane.bounds.chat_body_bytes
-        x.closing = not head.keep_alive
-        self._newest = x
+        x = self._newest = Exchange(
+            self,
+            head,
+            f"{plane.request_prefix}{plane.requests:08x}",
+            self.peer,
+            started,
+            now,
+            plane.bounds.chat_body_bytes,
+            not head.keep_alive,
+        )
         if len(self._queue) >= plane.bounds.pipelining:
             self._queue_refusal("too_many_pipelined", f"more than {plane.bounds.pipelining} requests wait on this connection")
             return

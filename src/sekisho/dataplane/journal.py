@@ -13,8 +13,10 @@ from typing import Final
 from sekisho.core.model.records import Closed, Frame, Rolled
 from sekisho.core.wire import journal as wire
 
-ROOM: Final = wire.MAX_PAYLOAD + 1024
-"""Kept free at a segment's end, for the largest frame and the one that says where it goes on."""
+ROOM: Final = 1024
+"""Kept free at a segment's end, for the frame that says where it goes on."""
+SMALLEST: Final = 4 * wire.MAX_PAYLOAD
+"""A smaller segment would spend itself on rolling."""
 
 
 class JournalFullError(Exception):
@@ -67,7 +69,7 @@ class Journal:
         self._directory = directory
         self._worker = worker
         self._boot = boot
-        self._segment_bytes = max(segment_bytes, 4 * ROOM)
+        self._segment_bytes = max(segment_bytes, SMALLEST)
         self._number = 1
         self._spare: _Segment | None = None
         self._segment = self._make(1)
@@ -88,11 +90,13 @@ class Journal:
         """Leave a record. False where there was no room for it."""
         data = wire.encode(frame)
         position = self._position
-        if position > self._limit and not self._roll():
-            self.dropped += 1
-            return False
-        position = self._position
         end = position + len(data)
+        if end > self._limit:
+            if not self._roll():
+                self.dropped += 1
+                return False
+            position = self._position
+            end = position + len(data)
         self._map[position:end] = data
         self._position = end
         return True
@@ -100,7 +104,7 @@ class Journal:
     @property
     def full(self) -> bool:
         """Whether the next record would find no room."""
-        return self._position > self._limit and self._spare is None and not self._prepare()
+        return self._position + wire.MAX_PAYLOAD > self._limit and self._spare is None and not self._prepare()
 
     def tend(self) -> None:
         """Make the next segment ahead of need; called now and then, outside of any call."""

@@ -42,7 +42,8 @@ class Door:
         if len(self._connections) >= self._most:
             return False
         peer = connection.peer
-        if not is_loopback(peer) and peer not in self._plane.proxies:
+        proxies = self._plane.proxies
+        if not is_loopback(peer) and (proxies is None or peer not in proxies):
             source = source_group(peer)
             count = self._by_source.get(source, 0)
             if count >= self._plane.bounds.connections_per_address:

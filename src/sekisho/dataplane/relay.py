@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from sekisho.core.wire import sse
 from sekisho.core.wire.http1.writers import LAST_CHUNK, chunk
 from sekisho.dataplane.upstream.errors import Fault
+from sekisho.kit.clock import monotonic_ns
 from sekisho.kit.drive import Baton
 
 
@@ -41,31 +42,22 @@ class Client(Protocol):
 class Answer:
     """The sink of one attempt."""
 
-    __slots__ = (
-        "_account",
-        "_baton",
-        "_chunked",
-        "_client",
-        "_events",
-        "_hold",
-        "_kept",
-        "_most",
-        "_on_final",
-        "_paused",
-        "_size",
-        "_splitter",
-        "_upstream",
-        "body_bytes",
-        "completed",
-        "ended",
-        "fault",
-        "headers",
-        "last_at",
-        "now",
-        "scanner",
-        "status",
-        "streaming",
-    )
+    status = 0
+    headers: dict[bytes, bytes] = {}  # noqa: RUF012 - the empty default of an answer without a head; replaced, never written to
+    fault: Fault | None = None
+    completed = False
+    """Whether the client has, or may have, all of the answer."""
+    ended = False
+    """Whether the upstream has ended its response."""
+    streaming = False
+    body_bytes = 0
+    scanner: Any = None
+    first_ns = 0
+    """When the head came."""
+    _splitter: sse.Splitter | None = None
+    _chunked = True
+    _on_final: Callable[[], None] | None = None
+    _paused = False
 
     def __init__(
         self, client: Client, upstream: Upstream, most: int, now: Callable[[], float], account: Account, hold: Callable[[int], bool]
@@ -78,34 +70,22 @@ class Answer:
         self.now = now
         self.last_at = now()
         """Monotonic time of the last byte from the upstream."""
-        self.status = 0
-        self.headers: dict[bytes, bytes] = {}
-        self.fault: Fault | None = None
-        self.completed = False
-        """Whether the client has, or may have, all of the answer."""
-        self.ended = False
-        """Whether the upstream has ended its response."""
-        self.streaming = False
-        self.body_bytes = 0
-        self.scanner: Any = None
         self._baton = Baton()
+        self._wants_head = False
         self._kept: list[bytes] = []
-        self._size = 0
-        self._splitter: sse.Splitter | None = None
-        self._chunked = True
-        self._on_final: Callable[[], None] = _nothing
-        self._paused = False
 
     # What the exchange awaits.
 
     async def head(self) -> None:
         """Return when the head is here, or a fault."""
-        await self._baton
+        if not self.status and self.fault is None:
+            self._wants_head = True
+            await self._baton
+            self._baton = Baton()
 
     async def whole(self) -> bytes:
         """Return the whole body; look at `fault` first."""
         if not self.completed and self.fault is None:
-            self._baton = Baton()
             await self._baton
         kept = self._kept
         return kept[0] if len(kept) == 1 else b"".join(kept)
@@ -113,7 +93,6 @@ class Answer:
     async def done(self) -> None:
         """Return when the stream has ended, one way or the other."""
         if not self.completed and self.fault is None:
-            self._baton = Baton()
             await self._baton
 
     def stream(self, scanner: Any, most_event: int, *, chunked: bool, on_final: Callable[[], None]) -> None:
@@ -156,20 +135,22 @@ class Answer:
     def response_head(self, status: int, headers: dict[bytes, bytes]) -> None:
         self.status = status
         self.headers = headers
+        self.first_ns = monotonic_ns()
         self.last_at = self.now()
-        self._baton.hand()
+        if self._wants_head:
+            self._baton.hand()
 
     def response_body(self, data: bytes) -> None:
         if self.fault is not None:
             return
-        self.last_at = self.now()
-        self.body_bytes += len(data)
+        size = len(data)
+        self.body_bytes += size
         if self.streaming:
+            self.last_at = self.now()
             self._relay(data)
             return
-        self._size += len(data)
-        self._account.held += len(data)
-        if not self._hold(len(data)) or self._size > self._most:
+        self._account.held += size
+        if not self._hold(size) or self.body_bytes > self._most:
             self._give_up("upstream_response_too_large", f"the provider's answer is larger than {self._most} bytes")
             return
         self._kept.append(data)
@@ -228,7 +209,8 @@ class Answer:
         """The record comes before the last byte: a client that has read the end is then surely recorded."""
         self.completed = True
         self.scanner.close()
-        self._on_final()
+        if self._on_final is not None:
+            self._on_final()
         if self._chunked:
             self._client.write(chunk(out) + LAST_CHUNK if out else LAST_CHUNK)
         elif out:
@@ -251,7 +233,3 @@ class Answer:
         self.fault = Fault(code, f"{message} ({detail})" if detail else message)
         self._upstream.abort()
         self._baton.hand()
-
-
-def _nothing() -> None:
-    """No final act was named."""

@@ -60,7 +60,7 @@ class Worker:
             boot=self._boot,
             worker=settings.worker,
             bounds=bounds,
-            proxies=AddressSet(settings.trust.proxies),
+            proxies=AddressSet(settings.trust.proxies) if settings.trust.proxies else None,
             journal=journal,
             drop_when_full=settings.journal.on_full == "drop",
             pool=pool,

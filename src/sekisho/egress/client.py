@@ -59,8 +59,8 @@ def origin_of(url: str) -> Origin:
         raise EgressError("the URL needs to begin with http:// or https:// and a host")
     if parsed.userinfo or parsed.query or parsed.fragment or "?" in url or "#" in url or "\\" in url:
         raise EgressError("the URL may carry neither a user, a query nor a fragment")
-    if port == 0:
-        raise EgressError("port 0 is no port")
+    if port is not None and not 0 < port < 65536:
+        raise EgressError(f"{port} is no port; give one from 1 to 65535")
     return Origin(parsed.scheme, parsed.host.lower(), port or _PORTS[parsed.scheme])
 
 

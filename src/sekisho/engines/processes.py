@@ -21,7 +21,8 @@ STOP_SECONDS: Final = 2.0
 """For ending by itself, which takes a few milliseconds; then it is killed."""
 
 _PRIVATE: Final = re.compile(r"^SEKISHO_|KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL|DATABASE_URL", re.IGNORECASE)
-_ERROR_LINE: Final = re.compile(r"^\d[\d.]* E (?:\w+ +)?\w+: (?:error loading model: )?(?P<text>.+)$", re.MULTILINE)
+_LINE: Final = re.compile(r"^\d[\d.]* (?P<level>[A-Z]) (?:\w+ +)?\w+: (?:error loading model: )?(?P<text>.+)$")
+"""A line of the engine's log: time, level, component, function, text."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -120,11 +121,14 @@ class Process:
         await self._listener
 
     def last_words(self) -> str:
-        """The first error among what it said last, or the last line, without what only its authors can read."""
-        text = self._said.decode("utf-8", "replace").strip()
-        found = _ERROR_LINE.search(text)
-        line = found["text"] if found else text.rsplit("\n", 1)[-1]
-        return line.strip()[:300] or "it said nothing"
+        """The first error that it logged, else the last line that was none of its log, such as that of a failed assertion."""
+        other = ""
+        for line in self._said.decode("utf-8", "replace").splitlines():
+            if (found := _LINE.match(line)) is None:
+                other = line.strip() or other
+            elif found["level"] == "E":
+                return found["text"].strip()[:300]
+        return other[:300] or "it did not say why"
 
 
 async def _listen(process: asyncio.subprocess.Process, said: bytearray) -> None:

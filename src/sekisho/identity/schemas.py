@@ -5,11 +5,11 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from sekisho.identity.model import ApiKey, Issued
-from sekisho.rest.schemas import Asked, Text, Time, Told, Written
+from sekisho.rest.schemas import Asked, OneLine, Time, Told, Written
 
-Label = Annotated[Text, Field(min_length=1, max_length=200)]
+Label = Annotated[str, Field(min_length=1, max_length=200), OneLine]
 Bound = Annotated[int, Field(ge=1, le=1_000_000_000, strict=True)]
-Entry = Annotated[Text, Field(min_length=3, max_length=400)]
+Entry = Annotated[str, Field(min_length=3, max_length=400), OneLine]
 
 MAX_LIFE: Final = 100 * 366 * 86400
 """A hundred years in seconds: what lasts longer has no expiry."""
@@ -19,7 +19,7 @@ MAX_OVERLAP: Final = 90 * 86400
 
 class CreateKey(Asked):
     label: Label
-    project: Annotated[Text, Field(max_length=200)] | None = None
+    project: Annotated[str, Field(max_length=200), OneLine] | None = None
     rpm: Bound | None = Field(default=None, description="Requests per minute; none means no limit.")
     tpm: Bound | None = Field(default=None, description="Tokens per minute.")
     concurrency: Bound | None = Field(default=None, description="Calls at once.")
@@ -30,7 +30,7 @@ class CreateKey(Asked):
 
 
 class RotateKey(Asked):
-    overlap_s: Annotated[int, Field(ge=0, le=MAX_OVERLAP, strict=True)] = Field(default=0, description="How long the old secret still opens.")
+    overlap_s: Annotated[int, Field(ge=0, le=MAX_OVERLAP, strict=True)] = Field(default=0, description="How long the old one still opens.")
     label: Label | None = None
 
 

@@ -106,7 +106,7 @@ async def totals(connection: AsyncConnection, since: int) -> Sums:
 
 
 async def grouped(connection: AsyncConnection, since: int, by: str, limit: int) -> list[tuple[str | int, str | None, Sums]]:
-    """Sums by group and currency as (group, label, sums): times in order, everything else by the number of calls."""
+    """At most `limit` groups as (group, label, sums): times newest first, everything else by the number of calls."""
     hour = rollups_hourly.c.hour
     groups: dict[str, ColumnElement[Any]] = {
         "hour": hour,
@@ -116,10 +116,24 @@ async def grouped(connection: AsyncConnection, since: int, by: str, limit: int) 
         "provider": rollups_hourly.c.provider,
         "project": rollups_hourly.c.project,
     }
-    group = groups[by].label("grouping")
-    statement = _summed(group).where(hour >= since).limit(limit)
-    if by == "key":
-        statement = statement.add_columns(func.max(rollups_hourly.c.key_label).label("label"))
+    group = groups[by]
     order = group.desc() if by in ("hour", "day") else func.sum(rollups_hourly.c.calls).desc()
-    rows = (await connection.execute(statement.order_by(order, group))).all()
-    return [(row.grouping, row.label if by == "key" else None, _sums(row)) for row in rows]
+    # The groups are chosen before they are split by currency, so that none is told in part.
+    first = select(group.label("chosen")).where(hour >= since).group_by(group).order_by(order, group).limit(limit).subquery()
+    statement = _summed(group.label("grouping")).where(hour >= since, group.in_(select(first.c.chosen)))
+    found: dict[str | int, Sums] = {}
+    for row in await connection.execute(statement):
+        found.setdefault(row.grouping, Sums()).add(_sums(row))
+    labels = await _labels(connection, since) if by == "key" else {}
+    rows = [(key, labels.get(key), sums) for key, sums in sorted(found.items())]
+    rows.sort(key=lambda row: row[0] if by in ("hour", "day") else row[2].calls, reverse=True)
+    return rows
+
+
+async def _labels(connection: AsyncConnection, since: int) -> dict[str | int, str]:
+    """What each key was called in the last hour that it was used in."""
+    held = rollups_hourly.c
+    newest = select(held.key_id, func.max(held.hour).label("hour")).where(held.hour >= since).group_by(held.key_id).subquery()
+    last = (held.key_id == newest.c.key_id) & (held.hour == newest.c.hour)
+    statement = select(held.key_id, func.max(held.key_label).label("label")).join(newest, last).group_by(held.key_id)
+    return {row.key_id: row.label for row in await connection.execute(statement)}

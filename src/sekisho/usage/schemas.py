@@ -25,7 +25,7 @@ Moment = Annotated[int, BeforeValidator(_moment), Field(json_schema_extra={"type
 """A time in a query."""
 
 
-class ErrorTold(Told):
+class CallErrorTold(Told):
     code: str
     message: str
 
@@ -60,7 +60,7 @@ class CallTold(Told):
     ttfb_ms: float | None
     stages: dict[str, int] = Field(description="Microseconds spent in each stage, as <stage>_us.")
     attempts: int
-    error: ErrorTold | None
+    error: CallErrorTold | None
     finish_reason: str | None
     upstream_status: int | None
     bytes_in: int
@@ -77,7 +77,7 @@ class CallTold(Told):
             "duration_ms": call.duration_us / 1000,
             "ttfb_ms": None if call.ttfb_us is None else call.ttfb_us / 1000,
             "stages": {f"{name}_us": spent for name, spent in call.stages.items()},
-            "error": ErrorTold(code=call.error_code, message=call.error_message) if call.error_code else None,
+            "error": CallErrorTold(code=call.error_code, message=call.error_message) if call.error_code else None,
             "finish_reason": call.finish_reason or None,
             "upstream_status": call.upstream_status or None,
         }

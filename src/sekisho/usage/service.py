@@ -55,10 +55,5 @@ class UsageService:
             since = (now - span) - (now - span) % HOUR
         totals = await repository.totals(session.connection, since)
         found = await repository.grouped(session.connection, since, by, MOST_ROWS + 1)
-        rows: dict[str | int, Row] = {}
-        for key, label, sums in found[:MOST_ROWS]:
-            if key in rows:
-                rows[key].sums.add(sums)
-            else:
-                rows[key] = Row(key, label, sums)
-        return Report(since, now, totals, tuple(rows.values()), truncated=len(found) > MOST_ROWS)
+        rows = tuple(Row(key, label, sums) for key, label, sums in found[:MOST_ROWS])
+        return Report(since, now, totals, rows, truncated=len(found) > MOST_ROWS)

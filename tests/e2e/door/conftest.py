@@ -81,3 +81,26 @@ def refusal_of(body: bytes) -> dict[str, object]:
     error = dict(json.loads(body)["error"])
     error.pop("request_id")
     return error
+
+
+HASTY = {
+    "HEAD_TIMEOUT_S": "1.0",
+    "BODY_IDLE_S": "1.0",
+    "BODY_MIN_RATE": "2000",
+    "WRITE_IDLE_S": "1.5",
+    "KEEPALIVE_S": "1.5",
+    "CONNECTIONS": "260",
+    "CHAT_BODY_BYTES": "1000000",
+    "JSON_BODY_BYTES": "1000000",
+    "RESPONSE_BYTES": "2000000",
+    "EVENT_BYTES": "100000",
+}
+"""Bounds turned down, so that a test need not wait for the real ones."""
+
+
+@pytest.fixture(scope="session")
+def hasty() -> Iterator[Door]:
+    """A door with short deadlines and low bounds."""
+    environment = {f"SEKISHO_BOUNDS__{name}": value for name, value in HASTY.items()}
+    with Upstream() as upstream, Product(environment=environment) as product:
+        yield open_door(product, upstream)

@@ -3,7 +3,9 @@
 Nothing here knows the product from within: providers, keys and records go over the node's socket, calls over the gateway's port.
 """
 
+import asyncio
 import contextlib
+import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from typing import Any, Final, Self
 
 import httpx
 
+from tests.e2e.faults.clients import ask, chat
 from tests.e2e.faults.rows import CREDENTIAL, STEADY
 from tests.e2e.faults.scripts import ScriptedUpstream
 from tests.support.product import Product, eventually
@@ -27,11 +30,21 @@ class Management:
     """The management API over the node's socket."""
 
     def __init__(self, socket_path: Path) -> None:
-        transport = httpx.HTTPTransport(uds=str(socket_path), retries=2)
+        self._path = socket_path
+        transport = httpx.HTTPTransport(uds=str(socket_path))
         self._client = httpx.Client(transport=transport, base_url="http://sekisho", timeout=30, trust_env=False)
 
     def close(self) -> None:
         self._client.close()
+
+    def answers(self) -> bool:
+        """Whether somebody listens there. Asked by hand, since the HTTP library forgets to close a socket that does not connect."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self._path))
+            except OSError:
+                return False
+            return True
 
     def get(self, path: str, **query: str | int) -> dict[str, Any]:
         return self._taken(self._client.get(path, params=query))
@@ -61,6 +74,10 @@ class Management:
     def all_refusals(self) -> list[Record]:
         return list(self._pages("/api/refusals", "refusals"))
 
+    def knows_call(self, request_id: str) -> bool:
+        """Whether the call is recorded by now."""
+        return self._client.get(f"/api/calls/{request_id}").status_code == 200
+
     def _pages(self, path: str, plural: str) -> Iterator[Record]:
         cursor: str | None = None
         while True:
@@ -83,6 +100,7 @@ class Arena:
         self.product, self.upstream = product, upstream
         self.management = Management(product.home / "run" / "node.sock")
         self._providers: set[str] = set()
+        self.wait_management()
         created = self.management.create_key("arena")
         self.key: str = created["plain_key"]
         self.key_id: str = created["id"]
@@ -98,6 +116,15 @@ class Arena:
                 yield arena
             finally:
                 arena.management.close()
+
+    def wait_management(self) -> None:
+        """The gateway serves before the node's doors are open; return when they are."""
+        eventually(self.management.answers, "the management API", 10.0, explain=lambda: self.product.output)
+
+    def restart(self) -> None:
+        """Start the product again, which has ended."""
+        self.product.start()
+        self.wait_management()
 
     @property
     def port(self) -> int:
@@ -140,8 +167,10 @@ class Arena:
         return list(self.management.get("/api/status")["workers"])
 
     def settle(self) -> None:
-        """Return when every record so far is in the database."""
-        eventually(lambda: self.management.get("/api/status")["journal_lag_s"] == 0.0, "the journal read to its end", RECORDED_S)
+        """Return when what the worker has written so far is in the database: a call made now is recorded after all before it."""
+        last = asyncio.run(ask(self.port, chat("sandbox/echo", "last", self.key)))
+        assert last.status == 200, last
+        eventually(lambda: self.management.knows_call(last.request_id), "the journal read to its end", RECORDED_S)
 
 
 @dataclass

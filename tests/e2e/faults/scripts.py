@@ -34,6 +34,7 @@ class ScriptedUpstream(Upstream):
         super().__init__()
         self.replies: dict[str, Reply] = {}
         self.seen: dict[str, list[Seen]] = defaultdict(list)
+        self.otherwise = self.choose
 
     def play(self, user: str, *steps: Step) -> None:
         """Answer requests of this `user` with these steps from now on."""
@@ -61,7 +62,7 @@ class ScriptedUpstream(Upstream):
         assert connection.closed_at is not None
         return connection.closed_at
 
-    def next_reply(self, request: Message) -> Reply:
+    def choose(self, request: Message) -> Reply:
         """The reply named by the request, or what a healthy engine says."""
         document: dict[str, Any] = json.loads(bytes(request.body)) if request.body else {}
         user = str(document.get("user", ""))

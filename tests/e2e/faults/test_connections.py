@@ -44,6 +44,8 @@ def test_what_is_left_over_is_thrown_away(arena: Arena, leftover: str) -> None:
         sent = sum(len(step.data) for step in LEFTOVERS[leftover] if isinstance(step, Send))
         waits = leftover.startswith("half")
         eventually(lambda: connection.sent >= (len(GOOD) + 60 if waits else sent), "the leftover")
+        if Close() in LEFTOVERS[leftover]:
+            upstream.wait_closed(connection)
         second = call(arena, f"{provider}/m", "second")
         assert first.json()["choices"][0]["message"]["content"] == "good"
         assert second.status == 200, second

@@ -72,7 +72,7 @@ def test_the_client_is_told(played: dict[str, Played], name: str) -> None:
     if row.retry_after is not None:
         least, most = row.retry_after
         assert least <= int(answer.headers["retry-after"]) <= most
-    if row.http == 504:
+    if row.code in (rows.LATE, rows.IDLE, rows.TOTAL) and not row.stream:
         assert answer.headers.get("x-should-retry") == "false"
     assert CREDENTIAL.encode() not in answer.raw + answer.body
     assert "location" not in answer.headers
@@ -85,7 +85,7 @@ def test_the_record_says(played: dict[str, Played], name: str) -> None:
     record = records[0]
     assert record["status"] == row.status, record
     assert record["http_status"] == row.http
-    assert record["upstream_status"] == row.upstream_status
+    assert record["upstream_status"] == (row.upstream_status or None)
     assert record["usage_source"] == row.usage
     if row.code is None:
         assert record["error"] is None
@@ -113,7 +113,7 @@ def test_the_upstream_was_asked_once_and_let_go(played: dict[str, Played], name:
     request, connection = seen[0].request, seen[0].connection
     assert request.all("accept-encoding") in ([], ["identity"])
     assert request.header("authorization") == f"Bearer {CREDENTIAL}"
-    if row.status == "failed" and row.code in rows.LET_GO:
+    if row.code in rows.LET_GO and not (row.code == rows.GARBAGE and row.upstream_status):
         assert connection.closed_at is not None, "a connection in an unknown state is not kept"
         assert connection.closed_at - answer.ended_at <= 1.0
 

@@ -46,7 +46,9 @@ def test_the_secret_key_is_another_by_the_environment(home: Path) -> None:
     assert json.loads(OTHER_RING)["keys"]["1"] not in attempt.stderr
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"not a key ring", b'{"format": 1, "keys": {"1": "c2hvcnQ="}}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"\0" * 100, b"not a key ring", b'{"format": 1, "keys": {"1": "c2hvcnQ="}}'], ids=["empty", "zeros", "text", "short"]
+)
 def test_the_secret_key_is_garbage(home: Path, content: bytes) -> None:
     (home / "secret.key").write_bytes(content)
     check(try_start(home), "secret.key")
@@ -112,7 +114,7 @@ def test_the_database_is_broken(home: Path, case: str) -> None:
 def test_the_database_is_of_a_newer_version(home: Path) -> None:
     _fold_log(home)
     _of_a_newer_version(home / "sekisho.db")
-    check(try_start(home), "sekisho.db", "newer")
+    check(try_start(home), "newer version")
 
 
 def test_the_home_is_a_file(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.cli.simulators import Gateway, Node
 
 from sekisho.cli.main import main
+from tests.unit.cli.simulators import Gateway, Node
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.unit.cli.conftest import PROGRAM, Type, environment
-from tests.unit.cli.simulators import HANGS_UP, Node, refusal
 
 from sekisho.cli import failures, main
+from tests.unit.cli.conftest import PROGRAM, Type, environment
+from tests.unit.cli.simulators import HANGS_UP, Node, refusal
 
 
 def on_a_terminal(home: Path, *words: str, **environ: str) -> tuple[int, str]:
@@ -186,3 +186,26 @@ def test_the_help_lists_every_command_and_the_global_options(type_: Type) -> Non
     assert "--format text|json" in outcome.out
     assert "--home DIR" in type_("calls", "list", "--help").out
     assert type_().out == outcome.out
+
+
+def test_a_terminal_that_knows_no_unicode_is_served(home: Path, node: Node) -> None:
+    node.settings["logs.level"] = "日本"
+    for words, shown in ((("config", "list"), '"\\u65e5\\u672c"'), (("config", "list", "--format", "text"), "| ??")):
+        ascii_only = environment(PYTHONIOENCODING="ascii")
+        done = subprocess.run([sys.executable, "-c", PROGRAM, *words], capture_output=True, text=True, env=ascii_only, check=True)
+        assert shown in done.stdout
+
+
+def test_a_home_that_cannot_be_made_is_told_in_one_line(type_: Type, home: Path) -> None:
+    home.parent.joinpath("file").write_text("")
+    outcome = type_("--home", str(home.parent / "file" / "below"), "config", "set", "gateway.port", "1")
+    exit_code, code, _ = outcome.error
+    assert (exit_code, code) == (1, "HOME_UNUSABLE")
+
+
+def test_an_internal_error_is_one_line_without_debug(type_: Type, node: Node) -> None:
+    node.scripted["GET", "/api/calls/count"] = (200, {"total": 1})
+    outcome = type_("calls", "count", "--format", "text")
+    assert outcome.exit_code == 2
+    assert outcome.err == "error: KeyError: 'count'; run the command again with --debug to see where\n"
+    assert "Traceback" in type_("calls", "count", "--format", "text", "--debug").err

@@ -67,6 +67,10 @@ class Scene:
         await asyncio.sleep(0.01)
         self.told.append(self.server.process.address if self.server.process else "")
 
+    async def up(self, number: int) -> None:
+        """Return when the process of this number is the one that answers."""
+        await until(lambda: len(self.processes) > number and self.server.process is self.processes[number])
+
     def play(self, story: Callable[["Scene", Server], Awaitable[None]]) -> "Scene":
         async def whole() -> None:
             tasks = Tasks(lambda name, error: self.crashes.append((name, error)))
@@ -119,7 +123,7 @@ def test_all_who_wake_it_share_one_start_and_return_after_the_change_was_told() 
 def test_a_model_that_cannot_be_loaded_says_why_and_is_not_tried_at_once() -> None:
     async def story(scene: Scene, server: Server) -> None:
         scene.hindrance = ["m cannot be loaded: bad bytes"]
-        assert await asyncio.gather(failure(server), failure(server)) == ["m cannot be loaded: bad bytes"] * 2
+        assert list(await asyncio.gather(failure(server), failure(server))) == ["m cannot be loaded: bad bytes"] * 2
         assert server.state().phase == Phase.REFUSED
         assert await failure(server) == "m cannot be loaded: bad bytes; it will be tried again in 5 s"
         await asyncio.sleep(REFUSE_SECONDS)
@@ -147,7 +151,7 @@ def test_who_falls_again_and_again_is_started_later_and_later_and_then_not_at_al
     async def story(scene: Scene, server: Server) -> None:
         await server.wake()
         for number in range(len(DELAYS) + 1):
-            await until(lambda number=number: len(scene.processes) > number and server.process)
+            await scene.up(number)
             scene.processes[number].fall()
             await until(lambda: server.process is None)
         assert await failure(server) == f"m fell: it was pushed, {len(DELAYS) + 1} times in a row"
@@ -162,7 +166,7 @@ def test_who_stood_for_long_falls_for_the_first_time_again() -> None:
     async def story(scene: Scene, server: Server) -> None:
         await server.wake()
         for number in range(2 * len(DELAYS)):
-            await until(lambda number=number: len(scene.processes) > number and server.process)
+            await scene.up(number)
             await asyncio.sleep(STEADY_SECONDS)
             scene.processes[number].fall()
             await until(lambda: server.process is None)

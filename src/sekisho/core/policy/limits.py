@@ -8,6 +8,9 @@ from typing import Final
 WINDOW: Final = 60.0
 """Seconds of the `m` in rpm and tpm; also the burst, expressed as time."""
 
+TOLERANCE: Final = 1e-7
+"""Seconds by which a sum of floats may miss the full bucket."""
+
 
 class Meter:
     """The state of one key's limits in one worker."""
@@ -26,12 +29,11 @@ def take(arrival: float, now: float, limit: int, amount: int) -> float:
 
     The wait is until this very amount fits; an amount beyond the whole limit never does, and waits as for a full window.
     """
-    start = arrival if arrival > now else now
-    after = start + WINDOW * amount / limit
+    after = (arrival if arrival > now else now) + WINDOW * amount / limit
     excess = after - now - WINDOW
     # Rounding of the float may make a full bucket look a hair too full.
-    if excess > 1e-9 * WINDOW:
-        return -min(excess, WINDOW) if excess > 1e-3 else -1e-3
+    if excess > TOLERANCE:
+        return -min(max(excess, 1e-3), WINDOW)
     return after
 
 
@@ -40,24 +42,18 @@ def give_back(arrival: float, limit: int, amount: int) -> float:
     return arrival - WINDOW * amount / limit
 
 
-def remaining(arrival: float, now: float, limit: int) -> int:
-    """How much would fit now."""
-    if arrival <= now:
-        return limit
-    left = int(limit * (1.0 - (arrival - now) / WINDOW) + 1e-6)
-    return left if left > 0 else 0
+def state(arrival: float, now: float, limit: int) -> tuple[int, bytes]:
+    """How much would fit now, and when the limit is as if never used, in the form of OpenAI's `x-ratelimit-reset-*`."""
+    busy = arrival - now
+    if busy <= 0:
+        return limit, b"0ms"
+    left = int(limit * (1.0 - busy / WINDOW) + 1e-6)
+    return (left if left > 0 else 0), duration(busy)
 
 
-def reset(arrival: float, now: float) -> float:
-    """Seconds until the limit is as if never used."""
-    return arrival - now if arrival > now else 0.0
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the form of OpenAI's `x-ratelimit-reset-*`: `12ms`, `1s`, `6m0s`."""
+def duration(seconds: float) -> bytes:
+    """`12ms`, `1s`, `6m0s`: rounded up, so that who waits so long has waited enough."""
     if seconds < 1:
-        return f"{int(seconds * 1000 + 0.999)}ms"
+        return b"%dms" % int(seconds * 1000 + 0.999)
     whole = int(seconds + 0.999)
-    if whole < 60:
-        return f"{whole}s"
-    return f"{whole // 60}m{whole % 60}s"
+    return b"%ds" % whole if whole < 60 else b"%dm%ds" % divmod(whole, 60)

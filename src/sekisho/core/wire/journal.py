@@ -23,7 +23,9 @@ SEGMENT_BYTES: Final = 64 * 1024 * 1024
 MAX_PAYLOAD: Final = 64 * 1024
 """No record is larger; a length beyond it is damage."""
 
-_encoder: Final = msgspec.msgpack.Encoder()
+_encode: Final = msgspec.msgpack.Encoder().encode
+_pack: Final = FRAME.pack
+_crc: Final = zlib.crc32
 _decoder: Final = msgspec.msgpack.Decoder(Frame)
 
 
@@ -38,7 +40,7 @@ def segment_name(boot: str, worker: int, number: int) -> str:
 def parse_segment_name(name: str) -> tuple[str, int, int] | None:
     """Boot, worker and number of a segment's file name; None where it is another file."""
     parts = name.removesuffix(".log").split("-")
-    if len(parts) != 3 or not name.endswith(".log") or not parts[1].isdigit() or not parts[2].isdigit():
+    if len(parts) != 3 or not name.isascii() or not name.endswith(".log") or not parts[1].isdecimal() or not parts[2].isdecimal():
         return None
     return parts[0], int(parts[1]), int(parts[2])
 
@@ -52,13 +54,19 @@ def check_header(data: bytes) -> tuple[str, int, int]:
     if len(data) < HEADER_BYTES or data[:8] != MAGIC:
         raise DamageError("not a journal segment")
     _, boot, worker, number = HEADER.unpack_from(data)
-    return boot.rstrip(b"\0").decode(), worker, number
+    try:
+        return boot.rstrip(b"\0").decode("ascii"), worker, number
+    except UnicodeDecodeError:
+        raise DamageError("the segment's boot is no ASCII text") from None
 
 
 def encode(frame: Frame) -> bytes:
-    """A whole frame, ready to be copied into the segment."""
-    payload = _encoder.encode(frame)
-    return FRAME.pack(len(payload), zlib.crc32(payload)) + payload
+    """A whole frame, ready to be copied into the segment. Its texts are the writer's to bound: raises ValueError beyond MAX_PAYLOAD."""
+    payload = _encode(frame)
+    size = len(payload)
+    if size > MAX_PAYLOAD:
+        raise ValueError(f"a record of {size} bytes is beyond the bound of {MAX_PAYLOAD}")
+    return _pack(size, _crc(payload)) + payload
 
 
 def decode_from(data: bytes | memoryview, offset: int, most: int) -> tuple[list[Frame], int, bool]:
@@ -77,6 +85,10 @@ def decode_from(data: bytes | memoryview, offset: int, most: int) -> tuple[list[
         payload = data[start : start + length]
         if length > MAX_PAYLOAD or len(payload) < length or zlib.crc32(payload) != crc:
             return frames, offset, True
-        frames.append(_decoder.decode(payload))
+        try:
+            frames.append(_decoder.decode(payload))
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            # Whole, but no record of ours: a newer version's, or damage with a lucky sum.
+            return frames, offset, True
         offset = start + length
     return frames, offset, False

@@ -108,14 +108,14 @@ def encode(message: ToWorker | ToNode) -> bytes:
 def decode_to_worker(payload: bytes) -> ToWorker:
     try:
         return _to_worker.decode(payload)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise LinkError(str(error)) from error
 
 
 def decode_to_node(payload: bytes) -> ToNode:
     try:
         return _to_node.decode(payload)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise LinkError(str(error)) from error
 
 

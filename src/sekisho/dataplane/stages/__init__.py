@@ -36,7 +36,7 @@ class Plane:
         boot: str,
         worker: int,
         bounds: Bounds,
-        proxies: AddressSet,
+        proxies: AddressSet | None,
         journal: Journal,
         drop_when_full: bool,
         pool: Pool,
@@ -96,62 +96,57 @@ class Plane:
 
 
 class Exchange:
-    """One request and all that becomes of it. Times are nanoseconds of the performance counter."""
+    """One request and all that becomes of it. Times are nanoseconds of the performance counter.
 
-    __slots__ = (
-        "address",
-        "answer",
-        "attempts",
-        "began",
-        "body",
-        "body_bytes",
-        "body_bound",
-        "body_complete",
-        "body_wait",
-        "booked_tokens",
-        "client",
-        "closing",
-        "cost",
-        "credential",
-        "currency",
-        "envelope",
-        "fault",
-        "head",
-        "head_written",
-        "held",
-        "key",
-        "meter",
-        "model",
-        "outcome",
-        "peer",
-        "pending",
-        "refusal",
-        "request_id",
-        "rest",
-        "route",
-        "sent_at",
-        "seq",
-        "settled",
-        "status",
-        "started_ns",
-        "started_wall_ns",
-        "t_admitted",
-        "t_authenticated",
-        "t_body",
-        "t_connected",
-        "t_ended",
-        "t_first_byte",
-        "t_head",
-        "t_routed",
-        "t_screened",
-        "target",
-        "told",
-        "trouble",
-        "upstream",
-        "upstream_status",
-    )
+    Most requests set few of these; what they do not set stays the class's.
+    """
 
-    def __init__(self, client: Any, head: Head | None, request_id: str, peer: str, started_ns: int, head_ns: int) -> None:
+    started_wall_ns = 0
+    t_screened = t_authenticated = t_body = t_routed = t_admitted = 0
+    t_connected = t_first_byte = t_ended = 0
+    body_bytes = 0
+    body_complete = False
+    body_wait: Baton | None = None
+    held = 0
+    """Bytes counted against the worker's memory."""
+    refusal: Refusal | None = None
+    """Set by the framing while the body is still coming."""
+    route: Route = CHAT
+    rest = ""
+    key: Key | None = None
+    envelope: Envelope | None = None
+    model: Model | None = None
+    target: Target | None = None
+    credential: Credential | None = None
+    meter: Meter | None = None
+    booked_tokens = 0
+    seq = 0
+    began = False
+    """Whether the begin record is written: from then on there is a call to settle."""
+    attempts = 0
+    pending: Baton | None = None
+    """The wait for a connection or an engine, if that is what the exchange does."""
+    sent_at = 0.0
+    """Loop time when the request left for the upstream."""
+    upstream: Any = None
+    answer: Answer | None = None
+    upstream_status = 0
+    outcome: Outcome | None = None
+    fault: Fault | None = None
+    trouble: tuple[str, str] = ("", "")
+    """Error code and message for the record, where the provider answered with an error."""
+    status = Status.COMPLETED
+    cost: int | None = None
+    currency = ""
+    settled = False
+    head_written = False
+    """Whether a byte of the answer has gone to the client."""
+    told = 0
+    """HTTP status of the answer, 0 before it is decided."""
+
+    def __init__(
+        self, client: Any, head: Head | None, request_id: str, peer: str, started_ns: int, head_ns: int, body_bound: int, closing: bool
+    ) -> None:
         self.client = client
         """The connection; it writes, and says whether its client is congested or gone."""
         self.head = head
@@ -160,53 +155,11 @@ class Exchange:
         self.address = peer
         """The client's address, once proxies that are trusted have been asked."""
         self.started_ns = started_ns
-        self.started_wall_ns = 0
         self.t_head = head_ns
-        self.t_screened = self.t_authenticated = self.t_body = self.t_routed = self.t_admitted = 0
-        self.t_connected = self.t_first_byte = self.t_ended = 0
         self.body: list[bytes] = []
-        self.body_bytes = 0
-        self.body_bound = 0
-        self.body_complete = False
-        self.body_wait: Baton | None = None
-        self.held = 0
-        """Bytes counted against the worker's memory."""
-        self.refusal: Refusal | None = None
-        """Set by the framing while the body is still coming."""
-        self.route: Route = CHAT
-        self.rest = ""
-        self.key: Key | None = None
-        self.envelope: Envelope | None = None
-        self.model: Model | None = None
-        self.target: Target | None = None
-        self.credential: Credential | None = None
-        self.meter: Meter | None = None
-        self.booked_tokens = 0
-        self.seq = 0
-        self.began = False
-        """Whether the begin record is written: from then on there is a call to settle."""
-        self.attempts = 0
-        self.pending: Baton | None = None
-        """The wait for a connection or an engine, if that is what the exchange does."""
-        self.sent_at = 0.0
-        """Loop time when the request left for the upstream."""
-        self.upstream: Any = None
-        self.answer: Answer | None = None
-        self.upstream_status = 0
-        self.outcome = Outcome()
-        self.fault: Fault | None = None
-        self.trouble: tuple[str, str] = ("", "")
-        """Error code and message for the record, where the provider answered with an error."""
-        self.status = Status.COMPLETED
-        self.cost: int | None = None
-        self.currency = ""
-        self.settled = False
-        self.head_written = False
-        """Whether a byte of the answer has gone to the client."""
-        self.closing = False
+        self.body_bound = body_bound
+        self.closing = closing
         """Whether the connection ends with this exchange."""
-        self.told = 0
-        """HTTP status of the answer, 0 before it is decided."""
 
 
 def overloaded(message: str, code: str = "overloaded", retry_after: int = 1) -> Refusal:

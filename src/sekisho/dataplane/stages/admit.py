@@ -16,42 +16,47 @@ def admit(x: Exchange, plane: Plane) -> Refusal | None:
         return overloaded("the journal has no room for the call's record; the operator must free disk space", "journal_full", 30)
     key = x.key
     assert key is not None
-    if key.rpm is None and key.tpm is None and key.concurrency is None:
+    rpm, tpm, most = key.rpm, key.tpm, key.concurrency
+    if rpm is None and tpm is None and most is None:
         return None
     meter = plane.counters.meter(key.id)
     now = plane.loop.time()
-    if key.concurrency is not None and meter.in_flight >= key.concurrency:
-        return _over(x, key, meter, now, "concurrency", f"{key.concurrency} calls of this key are running; wait for one to end", 1.0)
-    requests_at = meter.requests_at
-    if key.rpm is not None:
-        taken = limits.take(requests_at, now, key.rpm, 1)
-        if taken < 0:
-            return _over(x, key, meter, now, "requests", f"the key's {key.rpm} requests per minute are used up", -taken)
-        requests_at = taken
-    if key.tpm is not None:
+    if most is not None and meter.in_flight >= most:
+        return _over(key, meter, now, "concurrency", f"{most} calls of this key are running; wait for one to end", 1.0)
+    requests_at = tokens_at = 0.0
+    if rpm is not None:
+        requests_at = limits.take(meter.requests_at, now, rpm, 1)
+        if requests_at < 0:
+            return _over(key, meter, now, "requests", f"the key's {rpm} requests per minute are used up", -requests_at)
+    if tpm is not None:
         assert x.envelope is not None
-        tokens = len(x.envelope.body) // BYTES_PER_TOKEN + 1
-        if tokens > key.tpm:
-            return Refusal(
-                429,
-                Kind.RATE_LIMIT,
-                "tokens_exceed_limit",
-                f"the request has about {tokens} tokens, more than the key's {key.tpm} per minute; send less at once",
-                should_retry=False,
-                headers=limit_fields(key, meter, now),
-            )
-        taken = limits.take(meter.tokens_at, now, key.tpm, tokens)
-        if taken < 0:
-            return _over(x, key, meter, now, "tokens", f"the key's {key.tpm} tokens per minute are used up", -taken)
-        meter.tokens_at = taken
-        x.booked_tokens = tokens
-    meter.requests_at = requests_at
+        x.booked_tokens = tokens = len(x.envelope.body) // BYTES_PER_TOKEN + 1
+        if tokens > tpm:
+            return _never(key, meter, now, tokens)
+        tokens_at = limits.take(meter.tokens_at, now, tpm, tokens)
+        if tokens_at < 0:
+            return _over(key, meter, now, "tokens", f"the key's {tpm} tokens per minute are used up", -tokens_at)
+        meter.tokens_at = tokens_at
+    if rpm is not None:
+        meter.requests_at = requests_at
     meter.in_flight += 1
     x.meter = meter
     return None
 
 
-def _over(x: Exchange, key: Key, meter: Meter, now: float, what: str, message: str, wait: float) -> Refusal:
+def _never(key: Key, meter: Meter, now: float, tokens: int) -> Refusal:
+    """More than a whole minute's share: no wait mends that."""
+    return Refusal(
+        429,
+        Kind.RATE_LIMIT,
+        "tokens_exceed_limit",
+        f"the request has about {tokens} tokens, more than the key's {key.tpm} per minute; send less at once",
+        should_retry=False,
+        headers=limit_fields(key, meter, now),
+    )
+
+
+def _over(key: Key, meter: Meter, now: float, what: str, message: str, wait: float) -> Refusal:
     seconds = max(1, int(wait + 0.999))
     return Refusal(
         429,
@@ -71,6 +76,7 @@ def limit_fields(key: Key, meter: Meter, now: float) -> tuple[tuple[str, str], .
     for name, limit, arrival in (("requests", key.rpm, meter.requests_at), ("tokens", key.tpm, meter.tokens_at)):
         if limit is not None:
             fields.append((f"x-ratelimit-limit-{name}", str(limit)))
-            fields.append((f"x-ratelimit-remaining-{name}", str(limits.remaining(arrival, now, limit))))
-            fields.append((f"x-ratelimit-reset-{name}", limits.duration(limits.reset(arrival, now))))
+            left, reset = limits.state(arrival, now, limit)
+            fields.append((f"x-ratelimit-remaining-{name}", str(left)))
+            fields.append((f"x-ratelimit-reset-{name}", reset.decode()))
     return tuple(fields)

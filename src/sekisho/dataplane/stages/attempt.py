@@ -12,12 +12,12 @@ from sekisho.dataplane.upstream.errors import Fault
 from sekisho.dataplane.upstream.targets import Target
 from sekisho.kit.clock import monotonic_ns
 
-FORWARDED: Final = (b"openai-beta", b"openai-organization", b"openai-project", b"traceparent", b"tracestate", b"idempotency-key")
+FORWARDED: Final = frozenset((b"openai-beta", b"openai-organization", b"openai-project", b"traceparent", b"tracestate", b"idempotency-key"))
 """What of the client's headers a provider gets; everything else stays here, above all keys and cookies."""
 
 
 async def attempt(x: Exchange, plane: Plane, tried: tuple[str, ...]) -> None:
-    """Try once, up to the answer's head. `x.fault` and `x.upstream_status` say what came."""
+    """Try once, up to the answer's head, or its end where no stream was asked for. `x.fault` and `x.upstream_status` say what came."""
     x.fault = None
     x.answer = None
     x.upstream_status = 0
@@ -39,8 +39,12 @@ async def attempt(x: Exchange, plane: Plane, tried: tuple[str, ...]) -> None:
     _send(x, target, upstream, answer)
     x.sent_at = answer.last_at
     x.t_connected = monotonic_ns()
-    await answer.head()
-    x.t_first_byte = monotonic_ns()
+    assert x.envelope is not None
+    if x.envelope.stream:
+        await answer.head()
+    else:
+        await answer.whole()
+    x.t_first_byte = answer.first_ns
     x.upstream_status = answer.status
     x.fault = answer.fault
 
@@ -131,8 +135,7 @@ def _send(x: Exchange, target: Target, upstream: UpstreamConnection | Sandbox, a
         size += len(piece)
     fields = b""
     headers = head.headers
-    for name in FORWARDED:
-        if name in headers:
-            fields += b"%b: %b\r\n" % (name, headers[name])
+    if not FORWARDED.isdisjoint(headers):
+        fields = b"".join(b"%b: %b\r\n" % (name, value) for name, value in headers.items() if name in FORWARDED)
     pieces.insert(0, b"%b%bcontent-length: %d\r\n\r\n" % (target.head(x.route.upstream_path, x.credential), fields, size))
     upstream.send(pieces, size, answer)

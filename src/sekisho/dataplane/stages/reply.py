@@ -192,21 +192,18 @@ def _limit_fields(x: Exchange, plane: Plane) -> bytes:
     if key is None or meter is None:
         return b""
     now = plane.loop.time()
+    rpm, tpm = key.rpm, key.tpm
     text = b""
-    if key.rpm is not None:
-        arrival = meter.requests_at
+    if rpm is not None:
+        left, reset = limits.state(meter.requests_at, now, rpm)
         text = b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\nx-ratelimit-reset-requests: %b\r\n" % (
-            key.rpm,
-            limits.remaining(arrival, now, key.rpm),
-            limits.duration(limits.reset(arrival, now)).encode(),
+            rpm,
+            left,
+            reset,
         )
-    if key.tpm is not None:
-        arrival = meter.tokens_at
-        text += b"x-ratelimit-limit-tokens: %d\r\nx-ratelimit-remaining-tokens: %d\r\nx-ratelimit-reset-tokens: %b\r\n" % (
-            key.tpm,
-            limits.remaining(arrival, now, key.tpm),
-            limits.duration(limits.reset(arrival, now)).encode(),
-        )
+    if tpm is not None:
+        left, reset = limits.state(meter.tokens_at, now, tpm)
+        text += b"x-ratelimit-limit-tokens: %d\r\nx-ratelimit-remaining-tokens: %d\r\nx-ratelimit-reset-tokens: %b\r\n" % (tpm, left, reset)
     return text
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from sekisho.core.dialects import registry
 from sekisho.core.model.errors import Kind, Refusal
 from sekisho.dataplane.stages import Exchange, Plane, overloaded
-from sekisho.kit.net import parse_address
+from sekisho.kit.net import AddressSet, parse_address
 
 QUERY_SECRETS: Final = frozenset(("key", "api_key", "api-key", "apikey", "access_token", "token"))
 _ROUTES: Final = registry.ROUTES
@@ -19,8 +19,8 @@ def screen(x: Exchange, plane: Plane) -> Refusal | None:
     head = x.head
     if head is None or x.refusal is not None:
         return x.refusal
-    if plane.proxies and x.peer in plane.proxies:
-        x.address = _forwarded(x.peer, head.headers.get(b"x-forwarded-for", b""), plane)
+    if plane.proxies is not None and x.peer in plane.proxies:
+        x.address = _forwarded(x.peer, head.headers.get(b"x-forwarded-for", b""), plane.proxies)
     route = _ROUTES.get(head.path)
     if route is None:
         found = registry.find(head.path)
@@ -63,7 +63,7 @@ def screen(x: Exchange, plane: Plane) -> Refusal | None:
     return None
 
 
-def _forwarded(peer: str, forwarded: bytes, plane: Plane) -> str:
+def _forwarded(peer: str, forwarded: bytes, proxies: AddressSet) -> str:
     """The right-most hop that is no proxy of ours; the peer itself where the header makes no sense."""
     address = peer
     for hop in reversed(forwarded.decode("latin-1").split(",")):
@@ -71,6 +71,6 @@ def _forwarded(peer: str, forwarded: bytes, plane: Plane) -> str:
         if parsed is None:
             return address
         address = str(parsed)
-        if address not in plane.proxies:
+        if address not in proxies:
             return address
     return address

@@ -57,7 +57,7 @@ def settle(x: Exchange, plane: Plane) -> None:
             x.upstream_status,
             code,
             message[:500],
-            x.outcome.finish_reason,
+            x.outcome.finish_reason if x.outcome is not None else "",
         )
     )
     _release(x, plane, usage.input + usage.output)
@@ -65,9 +65,8 @@ def settle(x: Exchange, plane: Plane) -> None:
 
 def _usage(x: Exchange) -> Usage:
     """What the provider counted; else what passed, marked as an estimate; nothing where the provider did nothing."""
-    usage = x.outcome.usage
-    if usage is not None:
-        return usage
+    if x.outcome is not None and x.outcome.usage is not None:
+        return x.outcome.usage
     answer = x.answer
     if answer is None or x.envelope is None or not answer.status or answer.status >= 300:
         return Usage(source=UsageSource.UNKNOWN)
@@ -90,13 +89,24 @@ def _release(x: Exchange, plane: Plane, tokens: int) -> None:
 
 def _stages(x: Exchange, now: int) -> tuple[int, ...]:
     """Own times by the names of `records.STAGES`; a stage that was not reached took nothing."""
-    marks = (x.t_head, x.t_screened, x.t_authenticated, x.t_body, x.t_routed, x.t_admitted, x.t_connected, x.t_first_byte, now)
+    if x.t_first_byte:
+        # The usual way, through every stage, without a loop.
+        screened, authenticated, body, routed = x.t_screened, x.t_authenticated, x.t_body, x.t_routed
+        admitted, connected, first = x.t_admitted, x.t_connected, x.t_first_byte
+        return (
+            (x.t_head - x.started_ns) // 1000,
+            (screened - x.t_head) // 1000,
+            (authenticated - screened) // 1000,
+            (body - authenticated) // 1000,
+            (routed - body) // 1000,
+            (admitted - routed) // 1000,
+            (connected - admitted) // 1000,
+            (first - connected) // 1000,
+            (now - first) // 1000,
+        )
     times = []
     last = x.started_ns
-    for mark in marks:
-        if mark:
-            times.append((mark - last) // 1000)
-            last = mark
-        else:
-            times.append(0)
+    for mark in (x.t_head, x.t_screened, x.t_authenticated, x.t_body, x.t_routed, x.t_admitted, x.t_connected, 0, now):
+        times.append((mark - last) // 1000 if mark else 0)
+        last = mark or last
     return tuple(times)

@@ -6,7 +6,6 @@ from typing import Any
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from sekisho.storage.errors import StorageError
@@ -21,13 +20,8 @@ def script_directory() -> ScriptDirectory:
 
 def require_known(version: str) -> None:
     """Raise StorageError where the schema's revision is not one of ours."""
-    try:
-        script_directory().get_revision(version)
-    except CommandError:
-        known = False
-    else:
-        known = bool(version)
-    if not known:
+    # Compared whole: Alembic's own look-up takes any beginning of a revision for it.
+    if version not in {script.revision for script in script_directory().walk_revisions()}:
         raise StorageError(
             f"the database has the schema {version or 'without a version'}, which this version of Sekisho (schema {HEAD}) does not know; "
             "nothing was changed: start the newer version again, or restore a backup of this one"

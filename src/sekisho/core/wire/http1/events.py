@@ -8,7 +8,9 @@ from sekisho.core.model.errors import Refusal
 class Head:
     """Request line and headers of one message, already within all bounds."""
 
-    __slots__ = ("chunked", "content_length", "expects_continue", "headers", "keep_alive", "method", "query", "path", "version")
+    content_length: int | None = None
+    chunked = False
+    expects_continue = False
 
     def __init__(self, method: str, path: str, query: str, version: str, headers: dict[bytes, bytes], keep_alive: bool) -> None:
         self.method = method
@@ -19,9 +21,6 @@ class Head:
         self.headers = headers
         """Names in lower case. A name that came twice holds both values, joined by a comma, unless it must not repeat."""
         self.keep_alive = keep_alive
-        self.content_length: int | None = None
-        self.chunked = False
-        self.expects_continue = False
 
 
 class RequestSink(Protocol):

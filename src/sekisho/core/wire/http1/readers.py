@@ -5,8 +5,9 @@ LF, obs-fold, control characters, bad chunks. What it lets pass is refused here:
 security headers, Transfer-Encoding other than `chunked` or on HTTP/1.0, foreign versions, and everything beyond a bound.
 """
 
+import ipaddress
 import re
-from typing import Any, Final
+from typing import Final
 
 import httptools
 
@@ -33,35 +34,55 @@ SINGLE: Final = frozenset(
 )
 """Headers that decide something; two of them might be read differently by two readers."""
 
-HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?\Z")
+HOST: Final = re.compile(rb"([A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?\Z")
 TARGET: Final = re.compile(rb"/[!-~]*\Z")
 BLANK_BYTES: Final = 1024
 """Empty lines before a request line are skipped (RFC 9112, 2.2), this many bytes of them."""
 TRAILERS: Final = 16
 """Trailer fields taken (and ignored) after a chunked body."""
-CHUNK_SLACK: Final = 64 * 1024
-"""Framing bytes that a chunked body may add beyond eight times its own size: a flood of one-byte chunks is refused."""
+
+
+def _is_ipv6(text: bytes) -> bool:
+    try:
+        ipaddress.IPv6Address(text.decode("ascii"))
+    except ValueError:
+        return False
+    return True
 
 
 def _bad(message: str, code: str = "bad_request", status: int = 400, param: str | None = None) -> Refusal:
     return Refusal(status, Kind.INVALID, code, message, param, should_retry=False, close=True)
 
 
+METHODS: Final = {method.encode(): method for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
+"""llhttp knows RTSP's and others' as well; those, CONNECT and TRACE have no meaning here."""
+RARE: Final = frozenset((b"transfer-encoding", b"expect", b"upgrade"))
+"""Headers that change how the message goes on."""
+
+
 class RequestReader:
     """Reads the messages of one client connection. Feed it what arrives; it calls its sink.
 
-    After `message_refused` it ignores all further input.
+    After `message_refused`, or a message that asks for the connection's end, it ignores all further input.
     """
 
     __slots__ = (
-        "_body_raw",
+        "_barren",
+        "_completed_in_feed",
+        "_current",
+        "_earlier",
+        "_ended",
         "_good_host",
+        "_good_url",
         "_head_raw",
         "_header_bytes",
         "_header_count",
         "_headers",
+        "_joined",
+        "_keep_alive",
         "_parser",
-        "_refused",
+        "_path",
+        "_query",
         "_repeated",
         "_shared",
         "_sink",
@@ -82,12 +103,18 @@ class RequestReader:
         self._headers: dict[bytes, bytes] = {}
         self._url = b""
         self._head_raw = 0
-        self._body_raw = 0
+        self._barren = 0
         self._repeated = b""
-        self._good_host = b""
-        self._refused = False
+        self._joined = 0
+        self._good_host: bytes | None = None
+        self._good_url: bytes | None = None
+        self._path = self._query = ""
+        self._ended = False
+        self._keep_alive = True
         self._trailers = 0
         self._shared = False
+        self._completed_in_feed = False
+        self._current = self._earlier = b""
         self.in_message = False
         """Whether the first byte of a message has come and its last has not."""
         self.in_body = False
@@ -96,27 +123,33 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Read on. Calls the sink any number of times."""
-        if self._refused:
+        if self._ended:
             return
-        if self.in_body:
-            self._body_raw += len(data)
-        else:
-            self._head_raw += len(data)
-            self._shared = False
+        self._completed_in_feed = False
+        self._current = data
+        body_before = self.body_bytes if self.in_body else -1
+        self._head_raw += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._go_on_without_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
-            if not self._refused:
+            if not self._ended:
                 self._refuse(_explain(error))
             return
-        if self._refused:
+        if self._ended or not self.in_message and not self._head_raw:
             return
+        self._check_progress(data, body_before)
+
+    def _check_progress(self, data: bytes, body_before: int) -> None:
+        """Bound what a message that is not whole yet may have sent."""
         if self.in_body:
-            if self._body_raw > 8 * self.body_bytes + CHUNK_SLACK + len(data):
-                self._refuse(_bad("the body's chunks are so small that their framing outweighs them; send larger chunks"))
+            # Chunk sizes, extensions and trailers bring a body no further.
+            self._barren = self._barren + len(data) if self.body_bytes == body_before else 0
+            if self._barren > self._header_bytes:
+                self._refuse(_bad("the body's framing goes on and on without bringing a byte; send larger chunks and fewer trailers"))
         elif self.in_message:
+            self._earlier += data
             if self._head_raw > self._header_bytes:
                 self._refuse(self._head_too_large())
         elif self._head_raw > BLANK_BYTES:
@@ -128,23 +161,22 @@ class RequestReader:
         llhttp stops reading there, as if the body belonged to the new protocol, so that a declined offer would lose a body (Java's
         client offers h2c on every POST). A fresh parser reads on behind a head that says how long the body is.
         """
-        if self._refused or not self.in_message:
+        if self._ended or not self.in_message:
             return
         length = self._headers.get(b"content-length")
         if length is not None:
             restart = b"POST / HTTP/1.1\r\ncontent-length: " + length + b"\r\n\r\n"
         else:
             restart = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"
-        parser = httptools.HttpRequestParser(_BodyOf(self))
-        self._parser = parser
+        self._parser = httptools.HttpRequestParser(_BodyOf(self))
         try:
-            parser.feed_data(restart + rest)
+            self._parser.feed_data(restart + rest)
         except httptools.HttpParserError as error:
-            if not self._refused:
+            if not self._ended:
                 self._refuse(_explain(error))
 
     def _refuse(self, refusal: Refusal) -> None:
-        self._refused = True
+        self._ended = True
         self._sink.message_refused(refusal)
 
     def _head_too_large(self) -> Refusal:
@@ -162,114 +194,148 @@ class RequestReader:
         self.in_message = True
         self._headers = {}
         self._url = b""
-        self._repeated = b""
-        self._trailers = 0
+        self._shared = self._completed_in_feed
 
     def on_url(self, url: bytes) -> None:
         self._url += url
-        if len(self._url) > self._target_bytes and not self._refused:
+        if len(self._url) > self._target_bytes and not self._ended:
             self._refuse(self._head_too_large())
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        headers = self._headers
+        name = name.lower()
+        if name in headers or self.in_body:
+            self._take_again(name, value)
+        else:
+            headers[name] = value.rstrip(b" \t")
+
+    def _take_again(self, name: bytes, value: bytes) -> None:
+        """A trailer, which is ignored, or a header of a name that was there before."""
         if self.in_body:
             self._trailers += 1
-            if self._trailers > TRAILERS and not self._refused:
+            if self._trailers > TRAILERS and not self._ended:
                 self._refuse(_bad(f"more than {TRAILERS} trailer fields"))
             return
-        name = name.lower()
-        headers = self._headers
-        if name in headers:
-            if name in SINGLE:
-                self._repeated = name
-            else:
-                value = headers[name] + b", " + value
-                # Counted apart, since a joined header is one entry of the dict.
-                self._trailers += 1
-        headers[name] = value
+        if name in SINGLE:
+            self._repeated = name
+        # Counted apart, since a joined header is one entry of the dict.
+        self._joined += 1
+        self._headers[name] += b", " + value.rstrip(b" \t")
 
     def on_headers_complete(self) -> None:
-        if self._refused:
-            return
-        refusal = self._check_head()
-        if refusal is not None:
-            self._refuse(refusal)
+        if self._ended:
             return
         headers = self._headers
         parser = self._parser
-        path, _, query = self._url.decode("ascii").partition("?")
-        keep_alive = parser.should_keep_alive() and not (b"upgrade" in headers and parser.should_upgrade())
-        head = Head(parser.get_method().decode("ascii"), path, query, parser.get_http_version(), headers, keep_alive)
+        version = parser.get_http_version()
+        method = METHODS.get(parser.get_method())
+        url = self._url
+        refusal = self._check_head(headers, version, method, url)
+        if refusal is not None:
+            self._refuse(refusal)
+            return
+        self._keep_alive = keep_alive = parser.should_keep_alive()
+        assert method is not None
+        head = Head(method, self._path, self._query, version, headers, keep_alive)
         length = headers.get(b"content-length")
         if length is not None:
             head.content_length = int(length)
-        elif b"transfer-encoding" in headers:
-            head.chunked = True
+        self.in_body = True
+        self.body_bytes = 0
+        if not RARE.isdisjoint(headers) and not self._take_rare(head):
+            return
+        self._sink.head_received(head)
+
+    def _take_rare(self, head: Head) -> bool:
+        """Apply the headers that change how the message goes on; False where the message is refused for them."""
+        headers = head.headers
+        head.chunked = b"transfer-encoding" in headers
+        if b"upgrade" in headers and self._parser.should_upgrade():
+            self._keep_alive = head.keep_alive = False
         expect = headers.get(b"expect")
         if expect is not None:
             if expect.lower() != b"100-continue":
                 self._refuse(_bad("expect may only be 100-continue", "expectation_failed", 417, "expect"))
-                return
+                return False
             head.expects_continue = head.version == "1.1"
-        self.in_body = True
-        self.body_bytes = 0
-        self._body_raw = 0
-        self._trailers = 0
-        self._sink.head_received(head)
+        return True
 
-    def _check_head(self) -> Refusal | None:
-        headers = self._headers
-        version = self._parser.get_http_version()
+    def _check_head(self, headers: dict[bytes, bytes], version: str, method: str | None, url: bytes) -> Refusal | None:
         if version != "1.1" and version != "1.0":  # noqa: PLR1714 - two comparisons are faster than a tuple
             return _bad("only HTTP/1.1 and HTTP/1.0 are spoken here", "version_not_supported", 505)
-        if len(headers) + self._trailers > self._header_count:
-            return self._head_too_large()
+        if method is None:
+            return _bad("this method is not known here", "method_not_supported", 501)
+        if self._joined or len(headers) > self._header_count:
+            refusal = self._check_repeated(headers)
+            if refusal is not None:
+                return refusal
         if self._head_raw > self._header_bytes or self._shared:
             # The bytes at hand may hold more than this head; only then is it worth adding up.
-            size = len(self._url) + 16 + sum(len(name) + len(value) + 4 for name, value in headers.items())
+            size = len(url) + 16 + sum(len(name) + len(value) + 4 for name, value in headers.items())
             if size > self._header_bytes:
                 return self._head_too_large()
+        host = headers.get(b"host")
+        if host != self._good_host or host is None:
+            refusal = self._check_host(host, version)
+            if refusal is not None:
+                return refusal
+        if b"_" in b"".join(headers):
+            return _bad("a header name holds an underscore, which some servers read as a hyphen; use hyphens", "header_invalid")
+        if b"transfer-encoding" in headers and (version == "1.0" or headers[b"transfer-encoding"].lower() != b"chunked"):
+            return _bad("transfer-encoding may only be chunked, on HTTP/1.1", "transfer_encoding_invalid", 400, "transfer-encoding")
+        # RTSP and ICE look like HTTP to llhttp, which does not tell them apart afterwards: the line itself must say so.
+        if url + b" HTTP/1." not in (self._earlier + self._current if self._earlier else self._current):
+            return _bad("only HTTP/1.1 and HTTP/1.0 are spoken here", "version_not_supported", 505)
+        if url != self._good_url:
+            return self._check_target(url, host)
+        return None
+
+    def _check_repeated(self, headers: dict[bytes, bytes]) -> Refusal | None:
+        if len(headers) + self._joined > self._header_count:
+            return self._head_too_large()
+        self._joined = 0
         if self._repeated:
             name = self._repeated.decode("ascii", "replace")
             return _bad(f"the header {name} came twice; send it once", "duplicate_header", 400, name)
-        host = headers.get(b"host")
+        return None
+
+    def _check_host(self, host: bytes | None, version: str) -> Refusal | None:
         if host is None:
             if version == "1.1":
                 return _bad("the host header is missing; HTTP/1.1 requires it", "host_missing", 400, "host")
-        elif host != self._good_host:
-            match = HOST.match(host)
-            port = match[1] if match else None
-            if match is None or (port is not None and not 0 < int(port) < 65536):
-                return _bad("the host header is no host name with an optional port", "host_invalid", 400, "host")
-            self._good_host = host
-        coding = headers.get(b"transfer-encoding")
-        if coding is not None and (version == "1.0" or coding.lower() != b"chunked"):
-            return _bad("transfer-encoding may only be chunked, on HTTP/1.1", "transfer_encoding_invalid", 400, "transfer-encoding")
-        if b"_" in b"".join(headers):
-            return _bad("a header name holds an underscore, which some servers read as a hyphen; use hyphens", "header_invalid")
-        if TARGET.match(self._url) is None:
-            return self._check_odd_target(host)
+            return None
+        match = HOST.match(host)
+        port = match[2] if match else None
+        if match is None or (port is not None and not 0 < int(port) < 65536) or (host[:1] == b"[" and not _is_ipv6(match[1][1:-1])):
+            return _bad("the host header is no host name with an optional port", "host_invalid", 400, "host")
+        self._good_host = host
         return None
 
-    def _check_odd_target(self, host: bytes | None) -> Refusal | None:
+    def _check_target(self, url: bytes, host: bytes | None) -> Refusal | None:
         """Absolute form (RFC 9112, 3.2.2) is for proxies; it is taken where it names the very host of the request."""
-        scheme, mark, rest = self._url.partition(b"://")
-        if mark and scheme.lower() in (b"http", b"https") and host:
-            authority, slash, path = rest.partition(b"/")
-            if authority.lower() == host.lower() and TARGET.match(b"/" + path):
-                self._url = b"/" + path
-                return None
-        if self._url == b"*" and self._parser.get_method() == b"OPTIONS":
-            return None
-        return _bad("the request target must be a path of this server, in printable ASCII", "target_invalid")
+        target = url
+        if TARGET.match(url) is None:
+            target = b""
+            scheme, mark, rest = url.partition(b"://")
+            if mark and scheme.lower() in (b"http", b"https") and host:
+                authority, _, path = rest.partition(b"/")
+                if authority.lower() == host.lower() and TARGET.match(b"/" + path):
+                    target = b"/" + path
+            elif url == b"*" and self._parser.get_method() == b"OPTIONS":
+                target = url
+        if not target:
+            return _bad("the request target must be a path of this server, in printable ASCII", "target_invalid")
+        self._good_url = url
+        self._path, _, self._query = target.decode("ascii").partition("?")
+        return None
 
     def on_body(self, data: bytes) -> None:
-        if self._refused:
-            return
-        self.body_bytes += len(data)
-        self._sink.body_received(data)
+        if not self._ended:
+            self.body_bytes += len(data)
+            self._sink.body_received(data)
 
     def on_message_complete(self) -> None:
-        if self._refused:
+        if self._ended:
             return
         if b"upgrade" in self._headers and self._parser.should_upgrade() and self._announces_body():
             return
@@ -283,7 +349,14 @@ class RequestReader:
         self.in_message = False
         self.in_body = False
         self._head_raw = 0
-        self._shared = True
+        self._completed_in_feed = True
+        if self._earlier:
+            self._earlier = b""
+        if self._trailers:
+            self._trailers = 0
+        if not self._keep_alive:
+            # What follows is not ours to read (RFC 9112, 9.6).
+            self._ended = True
         self._sink.message_completed()
 
 
@@ -294,17 +367,14 @@ class _BodyOf:
         self._reader = reader
         self._done = False
 
-    def __getattr__(self, name: str) -> Any:
+    def on_body(self, data: bytes) -> None:
         if not self._done:
-            if name == "on_body":
-                return self._reader.on_body
-            if name == "on_message_complete":
-                return self._completed
-        raise AttributeError(name)
+            self._reader.on_body(data)
 
-    def _completed(self) -> None:
-        self._done = True
-        self._reader._complete()
+    def on_message_complete(self) -> None:
+        if not self._done:
+            self._done = True
+            self._reader._complete()
 
 
 _PHRASES: Final = {
@@ -326,7 +396,18 @@ class ResponseReader:
     else be taken for the answer to the next request.
     """
 
-    __slots__ = ("_head_bytes", "_head_raw", "_headers", "_informational", "_parser", "_sink", "_spoilt", "_to_the_close", "_whole")
+    __slots__ = (
+        "_head_bytes",
+        "_head_raw",
+        "_headers",
+        "_informational",
+        "_keep_alive",
+        "_parser",
+        "_sink",
+        "_spoilt",
+        "_to_the_close",
+        "_whole",
+    )
 
     MAX_INFORMATIONAL: Final = 8
 
@@ -340,6 +421,7 @@ class ResponseReader:
         self._to_the_close = False
         self._spoilt = False
         self._whole = False
+        self._keep_alive = True
 
     def expect(self, sink: ResponseSink) -> None:
         """A request was sent; what comes next is its response."""
@@ -361,7 +443,7 @@ class ResponseReader:
     @property
     def reusable(self) -> bool:
         """Whether the connection may carry another request."""
-        return self._sink is None and not self._spoilt and not self._to_the_close and bool(self._parser.should_keep_alive())
+        return self._sink is None and not self._spoilt and not self._to_the_close and self._keep_alive
 
     def feed(self, data: bytes) -> None:
         """Read on. Bytes that nobody asked for spoil the connection."""
@@ -441,6 +523,8 @@ class ResponseReader:
     def on_message_complete(self) -> None:
         if self._head_raw < 0:
             self._whole = True
+            # The parser forgets it once the message is over.
+            self._keep_alive = bool(self._parser.should_keep_alive())
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,96 @@
+"""The bodies of the routes that belong to no slice."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from sekisho.api.maintenance import Finding
+from sekisho.rest.schemas import Asked, OneLine, Time, Told
+from sekisho.storage.backups import Contents
+from sekisho.storage.checks import Check
+
+
+class ErrorFacts(Told):
+    type: str
+    code: str = Field(description="A stable word for programs.")
+    message: str = Field(description="For a person: which field, and what to do.")
+    param: str | None
+    request_id: str
+
+
+class ErrorTold(Told):
+    """The one error body."""
+
+    error: ErrorFacts
+
+
+class Health(Told):
+    status: str
+
+
+class Accepted(Told):
+    accepted: bool
+
+
+class SettingTold(Told):
+    name: str
+    value: object
+    source: str = Field(description="default, file, environment or flag.")
+
+
+class SettingsTold(Told):
+    settings: list[SettingTold]
+
+
+class CreateBackup(Asked):
+    path: Annotated[str, Field(min_length=1, max_length=4000), OneLine] | None = Field(
+        default=None, description="An absolute path of a new file or of a directory; the home's own place otherwise."
+    )
+
+
+class BackupTold(Told):
+    path: str
+    bytes: int
+    calls: int
+    keys: int
+    created_at: Time
+
+    @classmethod
+    def of(cls, contents: Contents) -> "BackupTold":
+        return cls(**vars(contents) | {"path": str(contents.path)})
+
+
+class BackupList(Told):
+    backups: list[BackupTold]
+    next_cursor: str | None = None
+
+
+class CheckTold(Told):
+    name: str
+    ok: bool
+    detail: str
+
+
+class ChecksTold(Told):
+    ok: bool
+    checks: list[CheckTold]
+
+    @classmethod
+    def of(cls, found: list[Check]) -> "ChecksTold":
+        return cls(ok=all(each.ok for each in found), checks=[CheckTold(**vars(each)) for each in found])
+
+
+class FindingTold(Told):
+    level: str = Field(description="error, warning or hint.")
+    name: str
+    message: str
+    remedy: str
+
+
+class FindingsTold(Told):
+    ok: bool = Field(description="Whether there is nothing worse than a hint.")
+    findings: list[FindingTold]
+
+    @classmethod
+    def of(cls, found: list[Finding]) -> "FindingsTold":
+        return cls(ok=all(each.level == "hint" for each in found), findings=[FindingTold(**vars(each)) for each in found])

@@ -1,0 +1,1 @@
+"""The command line with the product itself, up and down."""

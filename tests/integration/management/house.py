@@ -1,0 +1,169 @@
+"""The management application over a real database file, without workers: a house to be asked over its doors.
+
+Only what lies beyond the control plane is played: the publisher, which stands for the workers, and the running product.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from sekisho.api.app import create_app
+from sekisho.api.doors import door
+from sekisho.api.maintenance import Maintenance
+from sekisho.api.services import Services
+from sekisho.audit.service import AuditService
+from sekisho.bridge.compiler import Compiler
+from sekisho.catalog.service import CatalogService, Directory
+from sekisho.core.model.snapshot import Model
+from sekisho.egress.client import Egress
+from sekisho.identity.service import KeyService
+from sekisho.kit.crypto import KeyRing
+from sekisho.storage.database import Database
+from sekisho.storage.preparation import prepare
+from sekisho.storage.session import Sessions
+from sekisho.usage.service import UsageService
+
+T = TypeVar("T")
+
+START = 1_767_225_600_000_000
+"""2026-01-01T00:00:00Z in microseconds: when each house's clock starts."""
+
+
+class Hands:
+    """A clock that moves when it is asked (by a microsecond, so that an order shows) or told to."""
+
+    def __init__(self) -> None:
+        self.at = START
+
+    def now(self) -> int:
+        self.at += 1
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at / 1_000_000
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the played workers answered."""
+
+    revision: int
+    warnings: tuple[str, ...]
+
+
+@dataclass
+class Workers:
+    """Stands for the workers: remembers what a compiler would have sent them, publication by publication."""
+
+    compiler: Compiler
+    warnings: tuple[str, ...] = ()
+    known: int = 0
+    publications: list[Any] = field(default_factory=list)
+
+    async def publish(self) -> Published:
+        changes = await self.compiler.changes(self.known)
+        self.publications.append(changes)
+        self.known = changes.revision
+        return Published(changes.revision, self.warnings)
+
+
+class Product:
+    """Stands for the running product."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def status(self) -> dict[str, object]:
+        return {"version": "0", "workers": [11, 12]}
+
+    def settings(self) -> list[dict[str, object]]:
+        return [{"name": "gateway.port", "value": 4000, "source": "default"}]
+
+    async def reload(self) -> None:
+        self.asked.append("reload")
+
+    async def stop(self) -> None:
+        self.asked.append("stop")
+
+
+class House:
+    """Use as a context manager; every method waits for its answer."""
+
+    def __init__(self, home: Path, ring: KeyRing | None = None) -> None:
+        self.home = home
+        self.ring = ring or KeyRing.generate()
+        self.clock = Hands()
+        self.product = Product()
+        self.builtin: tuple[Model, ...] = ()
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> Self:
+        self._runner.__enter__()
+        self.run(self._open())
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            self.run(self.database.close())
+        finally:
+            self._runner.__exit__(None, None, None)
+
+    async def _open(self) -> None:
+        self.home.mkdir(mode=0o700, exist_ok=True)
+        self.database = Database(self.home / "sekisho.db")
+        await self.database.open()
+        self.prepared = await prepare(self.database, self.ring, self.clock, self.home / "backups")
+        self.compiler = Compiler(self.database, self.ring, lambda: self.builtin, self.clock)
+        self.workers = Workers(self.compiler)
+        sessions = Sessions(self.database, self.workers)
+        keys = KeyService(self.clock, Directory(sessions, lambda: self.builtin))
+        services = Services(
+            sessions=sessions,
+            keys=keys,
+            catalog=CatalogService(self.clock, self.ring, Egress(), keys, lambda: self.builtin),
+            usage=UsageService(self.clock),
+            audit=AuditService(),
+            maintenance=Maintenance(self.database, self.ring, self.clock, self.home, "127.0.0.1"),
+            system=self.product,
+        )
+        self.app = create_app(services)
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(coroutine)
+
+    def ask(self, method: str, path: str, json: Any = None, *, through: str | None = "local", **more: Any) -> httpx.Response:
+        """One request through a door; None is no door at all."""
+        return self.run(self._ask(method, path, through, {"json": json, **more} if json is not None else more))
+
+    async def _ask(self, method: str, path: str, through: str | None, more: dict[str, Any]) -> httpx.Response:
+        app: Any = self.app if through is None else door(self.app, through)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://sekisho") as client:
+            return await client.request(method, path, **more)
+
+    def good(self, method: str, path: str, json: Any = None, **more: Any) -> Any:
+        """The body of an answer that has to be a success."""
+        answer = self.ask(method, path, json, **more)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def refused(self, status: int, method: str, path: str, json: Any = None, **more: Any) -> Any:
+        """The error of an answer that has to be this refusal, in the one error body."""
+        answer = self.ask(method, path, json, **more)
+        assert answer.status_code == status, answer.text
+        error = answer.json()["error"]
+        assert set(error) == {"type", "code", "message", "param", "request_id"}
+        assert error["request_id"] == answer.headers["x-request-id"]
+        return error
+
+    def execute(self, sql: str, rows: Any = None) -> None:
+        """Raw SQL on the writing connection, as the recorder does."""
+
+        async def run() -> None:
+            async with self.database.writer() as connection:
+                await connection.exec_driver_sql(sql, rows)
+
+        self.run(run())

@@ -1,0 +1,74 @@
+"""`status`, `stop`, `reload`."""
+
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.unit.cli.conftest import Type
+from tests.unit.cli.simulators import Node
+
+MASTER = """
+import fcntl, os, signal, sys, threading
+lock = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o600)
+fcntl.flock(lock, fcntl.LOCK_EX)
+os.write(lock, b"%d\\n" % os.getpid())
+asked = threading.Event()
+signal.signal(signal.SIGTERM, lambda number, frame: asked.set() if sys.argv[2] == "obeys" else None)
+print("ready", flush=True)
+asked.wait()
+"""
+"""A process that holds the lock of a home, as the supervisor does, until SIGTERM."""
+
+
+def master(home: Path, manner: str) -> subprocess.Popen[str]:
+    """Start one and return when it holds the lock."""
+    (home / "run").mkdir(parents=True)
+    command = [sys.executable, "-c", MASTER, str(home / "run" / "lock"), manner]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_status_is_what_the_node_says(type_: Type, node: Node) -> None:
+    data = type_("status").data
+    assert (data["supervisor"], data["node"], data["workers"]) == (11, 12, [13, 14])
+    assert data["ports"] == {"gateway": 4000, "console": 4001}
+    assert (data["revision"], data["journal_lag_s"]) == (7, 0.2)
+
+
+def test_status_in_words(type_: Type, node: Node) -> None:
+    outcome = type_("status", "--format", "text")
+    assert outcome.exit_code == 0
+    for piece in ("● running", "gateway port  4000", "workers       pid 13, pid 14", "journal lag   0.2 s", "2026-01-31 09:00:00 UTC ("):
+        assert piece in outcome.out
+
+
+def test_stop_returns_when_the_lock_is_free(type_: Type, home: Path) -> None:
+    with master(home, "obeys") as process:
+        data = type_("stop").data
+        assert data == {"stopped": True, "pid": process.pid}
+        with (home / "run" / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert process.returncode == 0
+
+
+def test_stop_says_that_the_server_does_not_end(type_: Type, home: Path) -> None:
+    with master(home, "stubborn") as process:
+        exit_code, code, message = type_("stop", "--timeout", "1").error
+        process.kill()
+    assert (exit_code, code) == (2, "STOP_TIMEOUT")
+    assert f"process {process.pid} still works after 1 s" in message
+
+
+def test_a_lock_that_nobody_holds_is_no_server(type_: Type, home: Path) -> None:
+    (home / "run").mkdir(parents=True)
+    (home / "run" / "lock").write_text(f"{os.getpid()}\n")
+    assert type_("stop").error[:2] == (1, "NOT_RUNNING")
+
+
+def test_reload_is_passed_on(type_: Type, node: Node) -> None:
+    assert type_("reload").data == {"accepted": True}
+    assert node.requests[-1][:2] == ("POST", "/api/system/reload")
