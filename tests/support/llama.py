@@ -37,9 +37,22 @@ class Llama:
         embeddings: bool = True,
         context: int = 32768,
         slots: int = 4,
+        http_threads: int = -1,
     ) -> Self:
-        """Start a server on a free loopback port and wait until it listens. `context` is shared by all slots."""
-        settings = {"model": str(model), "alias": alias, "api_key": api_key, "embeddings": embeddings, "context": context, "slots": slots}
+        """Start a server on a free loopback port and wait until it listens.
+
+        `context` is shared by all slots. `http_threads` are as many connections as it serves at once, idle ones counted; -1 is the
+        engine's own choice, 8 for 4 slots on a small machine.
+        """
+        settings = {
+            "model": str(model),
+            "alias": alias,
+            "api_key": api_key,
+            "embeddings": embeddings,
+            "context": context,
+            "slots": slots,
+            "http_threads": http_threads,
+        }
         with tempfile.NamedTemporaryFile(prefix="llama-", suffix=".log", delete=False) as log:
             process = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
         path = Path(log.name)
@@ -94,7 +107,7 @@ def _serve(settings: dict[str, Any]) -> None:
     params.port = 0
     params.n_ctx = settings["context"]
     params.n_parallel = settings["slots"]
-    params.n_threads_http = 8
+    params.n_threads_http = settings["http_threads"]
     params.cpuparams.n_threads = 1
     params.cpuparams_batch.n_threads = 1
     params.n_gpu_layers = 0

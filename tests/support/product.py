@@ -293,8 +293,11 @@ def free_ports(count: int) -> list[int]:
         return [int(each.getsockname()[1]) for each in sockets]
 
 
-def descendants(pid: int, running: str = "") -> list[int]:
-    """All processes below this one, as the process table has them; with `running` only those whose command line has that text."""
+def descendants(pid: int, running: str = "", *, deep: bool = True) -> list[int]:
+    """All processes below this one (only its own children where not `deep`), as the process table has them.
+
+    With `running` only those whose command line has that text.
+    """
     with subprocess.Popen(["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], stdout=subprocess.PIPE, text=True) as ps:
         assert ps.stdout is not None
         table = [line.split(maxsplit=2) for line in ps.stdout]
@@ -302,6 +305,8 @@ def descendants(pid: int, running: str = "") -> list[int]:
     found = {pid}
     while more := {child for child, (parent, _) in rows.items() if parent in found and child not in found}:
         found |= more
+        if not deep:
+            break
     return sorted(each for each in found - {pid} if running in rows[each][1])
 
 

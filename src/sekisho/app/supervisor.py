@@ -335,11 +335,10 @@ class Supervisor:
     # The end.
 
     async def _drain(self, workers: Sequence[Child]) -> None:
-        """Let workers finish what runs, within the bound of the settings and a little more for their own end."""
+        """Let workers finish what runs, within the bound of the settings and a little more for their own end; at once where it hurries."""
         for child in workers:
             child.signal(signal.SIGTERM)
-        bound = 0.0 if self._hurry.is_set() else self._loaded.settings.bounds.drain_s + 2.0
-        ends = asyncio.gather(*(child.end(bound) for child in workers))
+        ends = asyncio.gather(*(child.end(self._loaded.settings.bounds.drain_s + 2.0) for child in workers))
         hurry = self._tasks.start(self._hurry.wait(), "hurry")
         await asyncio.wait((ends, hurry), return_when=asyncio.FIRST_COMPLETED)
         if not ends.done():
@@ -395,7 +394,8 @@ def bind(door: str, host: str, port: int, taken: Sequence[int] = ()) -> socket.s
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except (OSError, UnicodeError) as error:
-        raise StartError(f"{door}.host: {host!r} is no address of this machine ({error})") from error
+        flag = settings.FLAGS[f"{door}.host"]
+        raise StartError(f"{door}.host: {host!r} is no address of this machine ({error}); choose one with {flag}") from error
     bound = socket.socket(family, kind, protocol)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -405,8 +405,11 @@ def bind(door: str, host: str, port: int, taken: Sequence[int] = ()) -> socket.s
         bound.close()
         if error.errno == errno.EADDRINUSE:
             raise StartError(_in_use(door, host, port, taken)) from error
-        reason = "ports below 1024 need the right to bind them" if error.errno == errno.EACCES else (error.strerror or str(error))
-        raise StartError(f"{door}: cannot listen on {host} port {port}: {reason}") from error
+        reason = error.strerror or str(error)
+        remedy = f"choose an address of this machine with {settings.FLAGS[f'{door}.host']}"
+        if error.errno == errno.EACCES:
+            remedy = f"ports below 1024 need a right that this user lacks, choose another with {settings.FLAGS[f'{door}.port']}"
+        raise StartError(f"cannot listen on {host} port {port}: {reason}; {remedy}") from error
     bound.setblocking(False)
     return bound
 

@@ -8,7 +8,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Select, func, select
+import msgspec
+from sqlalchemy import Select, Text, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sekisho.catalog import builtins
@@ -24,6 +25,7 @@ from sekisho.storage.tables.identity import key_secrets, keys, projects
 from sekisho.storage.tables.revisions import revisions
 
 _log: Final = logging.getLogger(__name__)
+_entries: Final = msgspec.json.Decoder(tuple[str, ...])
 
 PAGE: Final = 1000
 """Rows taken at once, so that a hundred thousand keys do not hold up the node's other work."""
@@ -75,7 +77,7 @@ class Compiler:
             result = await connection.stream(statement)
             now = self._clock.now()
             async for rows in result.partitions():
-                entries.extend(entry for row in rows if _opens(entry := _key(row), now))
+                entries.extend(entry for entry, _ in map(_key, rows) if _opens(entry, now))
         return tuple(entries)
 
     async def changes(self, since: int) -> Changes:
@@ -87,8 +89,8 @@ class Compiler:
             gone: list[bytes] = []
             now = self._clock.now()
             for row in await connection.execute(_secrets().where(keys.c.revision > since)):
-                entry = _key(row)
-                if row.revoked_at is None and _opens(entry, now):
+                entry, revoked = _key(row)
+                if not revoked and _opens(entry, now):
                     present.append(entry)
                 else:
                     gone.append(entry.digest)
@@ -156,39 +158,33 @@ async def _models(connection: AsyncConnection) -> list[Model]:
 
 
 def _secrets() -> Select[Any]:
-    """Every secret with the key that it is of."""
+    """Every secret with the key that it is of, in the order that `_key` takes apart. The models stay JSON text until they are needed."""
     return (
         select(
             key_secrets.c.digest,
             key_secrets.c.expires_at.label("ends_at"),
             keys.c.id,
             keys.c.label,
-            keys.c.models,
+            type_coerce(keys.c.models, Text),
             keys.c.rpm,
             keys.c.tpm,
             keys.c.concurrency,
             keys.c.expires_at,
             keys.c.revoked_at,
-            projects.c.name.label("project"),
+            projects.c.name,
         )
         .join(keys, keys.c.id == key_secrets.c.key_id)
         .join(projects, projects.c.id == keys.c.project_id)
     )
 
 
-def _key(row: Any) -> Key:
-    ends = [each for each in (row.ends_at, row.expires_at) if each is not None]
-    return Key(
-        digest=row.digest,
-        id=row.id,
-        label=row.label,
-        project=row.project,
-        models=None if row.models is None else tuple(row.models),
-        rpm=row.rpm,
-        tpm=row.tpm,
-        concurrency=row.concurrency,
-        expires_at=min(ends) if ends else None,
-    )
+def _key(row: Any) -> tuple[Key, bool]:
+    """The entry, and whether the key was revoked."""
+    digest, ends_at, key_id, label, models_text, rpm, tpm, concurrency, expires_at, revoked_at, project = row
+    if ends_at is not None and (expires_at is None or ends_at < expires_at):
+        expires_at = ends_at
+    allowed = None if models_text is None else _entries.decode(models_text)
+    return Key(digest, key_id, label, project, allowed, rpm, tpm, concurrency, expires_at), revoked_at is not None
 
 
 def _opens(entry: Key, now: int) -> bool:

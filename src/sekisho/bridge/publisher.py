@@ -28,6 +28,8 @@ HELLO_SECONDS: Final = 5.0
 """How long a connection may stay without saying who it is."""
 MOST_QUEUED: Final = 10_000
 """Frames that may wait for one worker; beyond, it does not read any more."""
+MOST_WAITING_BYTES: Final = 128 * 1024 * 1024
+"""Likewise, of changes; the first configuration is encoded as it is sent."""
 RETRY_SECONDS: Final = 1.0
 """Between two attempts to read a configuration that could not be read after its commit."""
 
@@ -80,14 +82,27 @@ class _Connection:
         self.acked = 0
         self.closed = False
         self.pulse: link.Pulse | None = None
+        self.waiting_bytes = 0
         self.queue: asyncio.Queue[bytes | link.ToWorker] = asyncio.Queue()
 
     def put(self, frame: bytes | link.ToWorker) -> None:
-        if self.queue.qsize() >= MOST_QUEUED:
+        if self.closed:
+            return
+        if isinstance(frame, bytes):
+            self.waiting_bytes += len(frame)
+        if self.queue.qsize() >= MOST_QUEUED or self.waiting_bytes > MOST_WAITING_BYTES:
             log.warning("a worker does not read; its link is cut", extra={"worker": self.hello.worker, "worker_pid": self.hello.pid})
             self.cut()
         else:
             self.queue.put_nowait(frame)
+
+    async def next_frame(self) -> bytes:
+        """The next frame to send, encoded only now: a page of keys at a time never holds the loop for long."""
+        frame = await self.queue.get()
+        if not isinstance(frame, bytes):
+            return link.encode(frame)
+        self.waiting_bytes -= len(frame)
+        return frame
 
     def cut(self) -> None:
         self.closed = True
@@ -281,11 +296,10 @@ class Publisher:
         return connection
 
     async def _write(self, connection: _Connection) -> None:
-        """Send what is queued, one frame at a time: encoding a page of keys never holds the loop for long."""
+        """Send what is queued, in order."""
         with contextlib.suppress(OSError):
             while not connection.closed:
-                frame = await connection.queue.get()
-                connection.writer.write(frame if isinstance(frame, bytes) else link.encode(frame))
+                connection.writer.write(await connection.next_frame())
                 await connection.writer.drain()
 
     def _heard(self, connection: _Connection, message: link.ToNode) -> None:

@@ -298,7 +298,7 @@ def rows_of(records: Iterable[Record]) -> tuple[list[Row], list[Row]]:
 def _lost(seq: int) -> CallEnded:
     return CallEnded(
         seq=seq, status=Status.FAILED, http_status=0, input_tokens=0, output_tokens=0, cached_tokens=0, reasoning_tokens=0, usage_source=0,
-        cost=None, currency="", duration_us=0, ttfb_us=None, stages=(), attempts=1, bytes_in=0, bytes_out=0,
+        cost=None, currency="", marks=(), attempts=1, bytes_in=0, bytes_out=0,
         error_code="worker_lost", error_message="the worker that served this call was lost before it could record the end",
     )  # fmt: skip
 
@@ -365,7 +365,7 @@ class Recorder:
                 try:
                     if not self._loaded:
                         await self.load()
-                    await self.drain()
+                    await self.drain(to_the_end=stopping)
                 except (StorageError, exc.SQLAlchemyError, OSError) as error:
                     # Whether that commit took place is not known: ask the database.
                     self._loaded, self._behind = False, True
@@ -418,14 +418,19 @@ class Recorder:
         self._forgotten = [name for name in positions if not (self._directory / name).exists()]
         self._loaded = True
 
-    async def drain(self) -> None:
-        """Record all that stands in the journals now."""
+    async def drain(self, *, to_the_end: bool = True) -> None:
+        """Record what stands in the journals now.
+
+        Without `to_the_end` it stops at the first batch that is not full: what comes while it writes is left to the next look, which then
+        has more to write at once.
+        """
         again = True
         while again:
             self._discover({})
             self._torn = False
             batch, again = self._collect()
-            if batch:
+            again |= to_the_end and batch.frames > 0
+            if batch or self._forgotten:
                 self._behind = True
                 await self._write(batch)
                 self._apply(batch)

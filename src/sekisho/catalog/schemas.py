@@ -155,8 +155,8 @@ class ProviderTold(Told):
     timeouts: dict[str, float] | None
     credentials: list[CredentialTold]
     models: list[str]
-    created_at: Time
-    updated_at: Time
+    created_at: Time | None = Field(description="Null for what is a part of the program.")
+    updated_at: Time | None
 
     @classmethod
     def of(cls, provider: ProviderFacts) -> "ProviderTold":
@@ -193,7 +193,8 @@ class ProviderPage(Told):
 def facts(provider: ProviderFacts) -> dict[str, Any]:
     """The fields of `ProviderTold`."""
     credentials = [CredentialTold(**vars(each)) for each in provider.credentials]
-    return {**vars(provider), "credentials": credentials, "models": list(provider.models)}
+    times = {"created_at": provider.created_at or None, "updated_at": provider.updated_at or None}
+    return {**vars(provider), **times, "credentials": credentials, "models": list(provider.models)}
 
 
 def written(provider: ProviderFacts, revision: int, warnings: tuple[str, ...]) -> ProviderWritten:
@@ -274,7 +275,7 @@ class ModelTold(Told):
     capabilities: list[str]
     context_length: int | None
     origin: str = Field(description="listed by its provider, added by a person, or builtin.")
-    created_at: Time
+    created_at: Time | None
     rate: RateTold | None = Field(description="Null means that calls are recorded without a cost.")
 
     @classmethod
@@ -309,7 +310,7 @@ def model_facts(model: ModelFacts) -> dict[str, Any]:
             source=model.rate.source,
             since=model.rate.from_at or None,
         )
-    return {**vars(model), "capabilities": list(model.capabilities), "rate": rate}
+    return {**vars(model), "created_at": model.created_at or None, "capabilities": list(model.capabilities), "rate": rate}
 
 
 def model_written(model: ModelFacts, revision: int, warnings: tuple[str, ...]) -> ModelWritten:

@@ -112,7 +112,10 @@ def _only_model(client: "httpx.Client") -> str:
         response = client.get("/v1/models")
     if not response.is_success:
         raise _refusal(response.status_code, response.content)
-    names = sorted(str(each["id"]) for each in response.json()["data"])
+    try:
+        names = sorted(str(each["id"]) for each in response.json()["data"])
+    except (ValueError, KeyError, TypeError):
+        raise _no_answer("list of models") from None
     if len(names) == 1:
         return names[0]
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
@@ -142,6 +145,10 @@ def _refusal(status: int, body: bytes) -> CommandError:
     except (ValueError, KeyError, TypeError, AttributeError):
         code, message = f"HTTP_{status}", f"the gateway answered {status}"
     return CommandError(code.upper().replace("-", "_"), message, EXIT_INTERNAL if status == 500 else EXIT_USER)
+
+
+def _no_answer(what: str) -> CommandError:
+    return CommandError("ANSWER_INVALID", f"the answer is no {what}; is this the address of a gateway?")
 
 
 def events(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -205,9 +212,12 @@ class Talk:
             response = self._client.post("/v1/chat/completions", json=self._body())
         if not response.is_success:
             raise _refusal(response.status_code, response.content)
-        document = response.json()
-        choice = document["choices"][0]
-        content = choice["message"].get("content") or ""
+        try:
+            document = response.json()
+            choice = document["choices"][0]
+            content = str(choice["message"].get("content") or "")
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+            raise _no_answer("chat completion") from None
         data = {
             "model": document.get("model") or self._model,
             "content": content,
@@ -217,7 +227,7 @@ class Talk:
             "duration_ms": round((clock.monotonic() - began) * 1000, 1),
         }
         self._screen.result(data, lambda console: console.print(content))
-        return str(content)
+        return content
 
     def _streamed(self) -> str:
         """Ask for the answer piece by piece and print each as it comes."""

@@ -226,7 +226,9 @@ def _in_process(loaded: "Loaded") -> Iterator[Management]:
     with asyncio.Runner() as runner:
         guest = _Guest(loaded)
         application = runner.run(guest.enter())
-        client = httpx.AsyncClient(transport=httpx.ASGITransport(app=application), base_url=ORIGIN, trust_env=False)
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=application, raise_app_exceptions=False), base_url=ORIGIN, trust_env=False
+        )
         try:
             yield Management(runner, client, in_process=True)
         finally:

@@ -12,13 +12,12 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
 
-from sekisho.core.model.errors import Kind, Refusal
+from sekisho.core.model.errors import GONE, Fault, Kind, Refusal
 from sekisho.core.wire import sse
 from sekisho.core.wire.http1.events import Head
 from sekisho.core.wire.http1.readers import RequestReader
 from sekisho.core.wire.http1.writers import chunk
 from sekisho.dataplane.stages import Exchange, Plane, overloaded
-from sekisho.dataplane.upstream.errors import GONE, Fault
 from sekisho.kit.clock import monotonic_ns
 from sekisho.kit.drive import Drive
 
@@ -98,7 +97,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are transports by behaviour, not by descent.
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = transport = cast(asyncio.Transport, transport)
         self._accepted_ns = monotonic_ns()
         peer = transport.get_extra_info("peername")
         self.peer = peer[0].partition("%")[0] if peer else ""
@@ -208,9 +207,8 @@ class Connection(asyncio.Protocol):
         plane = self._plane
         plane.requests += 1
         now = monotonic_ns()
-        x = Exchange(
-            self, None, f"{plane.request_prefix}{plane.requests:08x}", self.peer, self._accepted_ns or self._head_started or now, now
-        )
+        started = self._accepted_ns or self._head_started or now
+        x = Exchange(self, None, f"{plane.request_prefix}{plane.requests:08x}", self.peer, started, now, 0, closing=True)
         x.refusal = refusal
         self._queue.append(x)
 

@@ -8,7 +8,7 @@ the `finally` settles whatever ended otherwise: a refusal, a fault, a client tha
 import msgspec
 
 from sekisho.core.dialects.registry import Action
-from sekisho.core.model.errors import Refusal
+from sekisho.core.model.errors import GONE, Refusal
 from sekisho.core.model.snapshot import Model
 from sekisho.core.policy import retry
 from sekisho.dataplane.relay import Answer
@@ -16,20 +16,20 @@ from sekisho.dataplane.stages import Exchange, Plane, overloaded
 from sekisho.dataplane.stages.admit import admit
 from sekisho.dataplane.stages.attempt import attempt
 from sekisho.dataplane.stages.authenticate import authenticate
-from sekisho.dataplane.stages.receive import receive
+from sekisho.dataplane.stages.receive import complete, receive
 from sekisho.dataplane.stages.reply import answer_locally, begin_stream, deliver, judge, refuse
 from sekisho.dataplane.stages.route import route, unknown_model
 from sekisho.dataplane.stages.screen import screen
 from sekisho.dataplane.stages.settle import settle
-from sekisho.dataplane.upstream.errors import GONE
 from sekisho.kit.clock import monotonic_ns, wall_ns
 
 
 async def run(x: Exchange, plane: Plane) -> None:
     """Serve one request; returns when the answer is written, or when nobody wants it any more."""
     x.started_wall_ns = wall_ns()
-    plane.counters.requests += 1
-    plane.counters.in_flight += 1
+    counters = plane.counters
+    counters.requests += 1
+    counters.in_flight += 1
     try:
         refusal = screen(x, plane)
         x.t_screened = monotonic_ns()
@@ -37,7 +37,7 @@ async def run(x: Exchange, plane: Plane) -> None:
             refusal = authenticate(x, plane)
             x.t_authenticated = monotonic_ns()
         if refusal is None and x.route.calls:
-            refusal = await receive(x, plane)
+            refusal = complete(x, plane) if x.body_complete else await receive(x, plane)
             x.t_body = monotonic_ns()
             if refusal is None:
                 refusal = route(x, plane)
@@ -45,50 +45,64 @@ async def run(x: Exchange, plane: Plane) -> None:
             if refusal is None:
                 refusal = admit(x, plane)
                 x.t_admitted = monotonic_ns()
-        if refusal is not None:
-            if not x.client.gone:
-                refuse(x, refusal, plane)
-        elif x.route.calls:
-            await call(x, plane)
-        else:
+            if refusal is None:
+                await call(x, plane)
+        elif refusal is None:
             answer(x, plane)
+        if refusal is not None and not x.client.gone:
+            refuse(x, refusal, plane)
     finally:
         settle(x, plane)
+        if x.upstream is not None:
+            # Only a wait that was cut short leaves one behind.
+            x.upstream.abort()
 
 
 async def call(x: Exchange, plane: Plane) -> None:
     """Ask the provider, with one credential after the other while that may help, and pass its answer on."""
+    await attempt(x, plane, ())
+    if x.fault is not None or x.upstream_status >= 300:
+        await try_others(x, plane)
+    answered, envelope = x.answer, x.envelope
+    assert envelope is not None
+    if answered is not None and x.fault is None:
+        if envelope.stream and streams(answered):
+            await stream(x, plane, answered)
+            return
+        body = answered.take() if answered.completed else await answered.whole()
+        x.fault = answered.fault
+        if x.fault is None:
+            keep_connection(x, plane, answered)
+            whole(x, plane, judge(x, body), body)
+            return
+    assert x.fault is not None
+    whole(x, plane, x.fault.refusal(), b"")
+
+
+async def try_others(x: Exchange, plane: Plane) -> None:
+    """The provider refused the credential, or was not reached: another one may do."""
     tried: tuple[str, ...] = ()
     while True:
-        await attempt(x, plane, tried)
         if x.credential is not None:
             tried = (*tried, x.credential.id)
         fault, target = x.fault, x.target
         assert target is not None
-        more = len(tried) < target.credentials
-        code = fault.code if fault is not None else ""
-        if not retry.again(0 if fault is not None else x.upstream_status, code, more=more, began_answer=x.head_written):
-            break
-        abandon(x)
-    if x.fault is None and streams(x):
-        await stream(x, plane)
-    else:
-        await whole(x, plane)
+        status, code = (0, fault.code) if fault is not None else (x.upstream_status, "")
+        if not retry.again(status, code, more=len(tried) < target.credentials, began_answer=x.head_written):
+            return
+        if x.upstream is not None:
+            x.upstream.abort()
+            x.upstream = None
+        await attempt(x, plane, tried)
 
 
-def streams(x: Exchange) -> bool:
+def streams(answered: Answer) -> bool:
     """Whether the provider answers with the stream that was asked for."""
-    answered, envelope = x.answer, x.envelope
-    assert answered is not None
-    assert envelope is not None
-    content_type = answered.headers.get(b"content-type", b"")
-    return envelope.stream and answered.status == 200 and content_type.lstrip()[:17].lower() == b"text/event-stream"
+    return answered.status == 200 and answered.headers.get(b"content-type", b"").lstrip()[:17].lower() == b"text/event-stream"
 
 
-async def stream(x: Exchange, plane: Plane) -> None:
+async def stream(x: Exchange, plane: Plane, answered: Answer) -> None:
     """Let the pieces pass until the end, which settles before it is written."""
-    answered = x.answer
-    assert answered is not None
     begin_stream(x, plane, on_final=lambda: settle(x, plane))
     await answered.done()
     x.fault = answered.fault
@@ -99,46 +113,28 @@ async def stream(x: Exchange, plane: Plane) -> None:
         refuse(x, x.fault.refusal(), plane)
 
 
-async def whole(x: Exchange, plane: Plane) -> None:
-    """Take a whole answer, price it, record it, then pass it on."""
-    refusal: Refusal | None
-    body = b""
-    answered = x.answer
-    if x.fault is None and answered is not None:
-        body = await answered.whole()
-        x.fault = answered.fault
-    if x.fault is not None:
-        if x.fault.code == GONE:
-            return
-        refusal = x.fault.refusal()
-    else:
-        assert answered is not None
-        keep_connection(x, plane, answered)
-        refusal = judge(x, body)
+def whole(x: Exchange, plane: Plane, refusal: Refusal | None, body: bytes) -> None:
+    """Record a whole answer, or what is told in its stead; then pass it on."""
+    if x.fault is not None and x.fault.code == GONE:
+        return
     x.told = refusal.status if refusal is not None else x.upstream_status
     settle(x, plane)
-    if refusal is not None:
-        refuse(x, refusal, plane)
-    else:
+    if refusal is None:
         deliver(x, plane, body)
+    else:
+        refuse(x, refusal, plane)
 
 
 def keep_connection(x: Exchange, plane: Plane, answered: Answer) -> None:
     """Give the upstream connection back to the pool."""
-    target = x.target
-    assert target is not None
-    if target.sandbox:
+    upstream, x.upstream = x.upstream, None
+    assert x.target is not None
+    if x.target.sandbox:
         return
     if answered.ended:
-        plane.pool.release(x.upstream)
+        plane.pool.release(upstream)
     else:
-        plane.pool.leave(x.upstream)
-
-
-def abandon(x: Exchange) -> None:
-    """Another credential is tried; what the last one brought is of no use."""
-    if x.upstream is not None:
-        x.upstream.abort()
+        plane.pool.leave(upstream)
 
 
 def answer(x: Exchange, plane: Plane) -> None:

@@ -1,4 +1,4 @@
-"""The worker's end of the link. It installs what the node sends, whole or not at all, and goes on with what it has when the node is away."""
+"""The worker's end of the link: it installs what the node sends, whole or not at all, and goes on with that while the node is away."""
 
 import asyncio
 import logging

@@ -7,9 +7,9 @@ The exchange awaits `head` and then either `whole` (the body is kept, for it mus
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from sekisho.core.model.errors import Fault
 from sekisho.core.wire import sse
 from sekisho.core.wire.http1.writers import LAST_CHUNK, chunk
-from sekisho.dataplane.upstream.errors import Fault
 from sekisho.kit.clock import monotonic_ns
 from sekisho.kit.drive import Baton
 
@@ -43,7 +43,6 @@ class Answer:
     """The sink of one attempt."""
 
     status = 0
-    headers: dict[bytes, bytes] = {}  # noqa: RUF012 - the empty default of an answer without a head; replaced, never written to
     fault: Fault | None = None
     completed = False
     """Whether the client has, or may have, all of the answer."""
@@ -62,6 +61,7 @@ class Answer:
     def __init__(
         self, client: Client, upstream: Upstream, most: int, now: Callable[[], float], account: Account, hold: Callable[[int], bool]
     ) -> None:
+        self.headers: dict[bytes, bytes] = {}
         self._client = client
         self._upstream = upstream
         self._most = most
@@ -87,6 +87,10 @@ class Answer:
         """Return the whole body; look at `fault` first."""
         if not self.completed and self.fault is None:
             await self._baton
+        return self.take()
+
+    def take(self) -> bytes:
+        """The body, once it is whole."""
         kept = self._kept
         return kept[0] if len(kept) == 1 else b"".join(kept)
 
@@ -137,7 +141,9 @@ class Answer:
         self.headers = headers
         self.first_ns = monotonic_ns()
         self.last_at = self.now()
-        if self._wants_head:
+        if b"content-encoding" in headers and headers[b"content-encoding"].lower() != b"identity":
+            self._give_up("upstream_invalid_response", "the provider compressed its answer although it was asked not to")
+        elif self._wants_head:
             self._baton.hand()
 
     def response_body(self, data: bytes) -> None:
@@ -219,12 +225,13 @@ class Answer:
 
     def _end_stream(self) -> None:
         """The upstream ended its response without the dialect's own end."""
-        splitter = self._splitter
+        splitter, scanner = self._splitter, self.scanner
         assert splitter is not None
-        rest = splitter.rest
-        out = self.scanner.scan(rest + b"\n\n") if rest.strip() else b""
-        self.scanner.close()
-        if self.scanner.failed is not None or not (self.scanner.finished or self.scanner.outcome.finish_reason):
+        # An event that the end cut off is passed on only where it is the last one, short of its blank line.
+        last = splitter.rest.strip() == b"data: [DONE]"
+        out = scanner.scan(b"data: [DONE]\n\n") if last else b""
+        scanner.close()
+        if not (scanner.finished or scanner.outcome.finish_reason):
             self._give_up("upstream_cut", "the provider ended its stream before the answer was complete")
             return
         self._finish(out)

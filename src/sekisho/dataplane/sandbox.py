@@ -18,10 +18,11 @@ from sekisho.core.wire.http1.events import ResponseSink
 
 CREATED: Final = 1_700_000_000
 """The time in every answer, so that equal requests get equal answers."""
-LOREM: Final = (
-    "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna aliqua "
-    "ut enim ad minim veniam quis nostrud exercitation ullamco laboris nisi ut aliquip ex ea commodo consequat"
-).split()
+_LOREM_TEXT: Final = (
+    "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore "
+    "magna aliqua ut enim ad minim veniam quis nostrud exercitation ullamco laboris nisi ut aliquip ex ea commodo consequat"
+)
+LOREM: Final = tuple(_LOREM_TEXT.split())
 LOREM_TOKENS: Final = 32
 SLOW_FIRST_S: Final = 1.0
 SLOW_NEXT_S: Final = 0.25

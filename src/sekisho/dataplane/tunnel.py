@@ -8,13 +8,12 @@ from typing import Any, Final
 
 import msgspec
 
-from sekisho.core.model.errors import Refusal
+from sekisho.core.model.errors import GONE, Fault, Refusal
 from sekisho.core.wire.http1.writers import fields, status_line
 from sekisho.dataplane.relay import Answer
 from sekisho.dataplane.stages import Exchange, Plane, overloaded
 from sekisho.dataplane.stages.receive import too_large
 from sekisho.dataplane.upstream.client import UpstreamConnection
-from sekisho.dataplane.upstream.errors import GONE, Fault
 from sekisho.dataplane.upstream.targets import Origin
 from sekisho.kit.drive import Baton
 

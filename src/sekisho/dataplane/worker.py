@@ -19,7 +19,8 @@ from typing import Final
 import msgspec
 import uvloop
 
-from sekisho.core.model.snapshot import Key
+from sekisho.core.model.snapshot import Catalog, Key
+from sekisho.core.policy.access import Keys
 from sekisho.core.wire import link as wire
 from sekisho.dataplane import exchange
 from sekisho.dataplane.drain import drain
@@ -72,8 +73,8 @@ class Worker:
         doors = {"gateway": Door(self._plane, exchange.run), "console": Door(self._plane, to_node(settings.tunnel_path))}
         self._doors = doors
 
-    def _install(self, catalog: wire.Catalog | None, keys: object) -> None:
-        self._plane.install(catalog, keys)  # type: ignore[arg-type]
+    def _install(self, catalog: Catalog | None, keys: Keys | None) -> None:
+        self._plane.install(catalog, keys)
         if not self._ready.is_set():
             # What lives from here on lives for good; the collector need not look at it again.
             gc.collect()
@@ -157,7 +158,7 @@ class Worker:
 
 def _rss() -> int:
     try:
-        with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123 - a kernel file, once a second
+        with open("/proc/self/statm", "rb") as statm:
             return int(statm.read().split()[1]) * resource.getpagesize()
     except OSError:
         # macOS: the peak, in bytes there.

@@ -135,6 +135,8 @@ async def _first(
             return await _ask(client, origin, address, url, headers, max_bytes)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             failure = error
+        except httpx.TimeoutException:
+            raise TimeoutError from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise EgressError(f"{origin} answered with what is no HTTP response, or cut it ({type(error).__name__})") from None
     if (fault := _tls_fault(failure)) is not None:

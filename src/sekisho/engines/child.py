@@ -17,12 +17,17 @@ import sys
 import threading
 from typing import Any, Final
 
+HTTP_THREADS: Final = 512
+"""Each open connection holds one of the engine's threads, idle ones for five seconds; a worker that kept more of them than there are
+threads would make its next call wait so long. They cost memory only once they are used: 20 MB when all are."""
+EXIT_SECONDS: Final = 5
+"""For an end in order."""
 PARENT_DEATH_SIGNAL: Final = 1
 """`PR_SET_PDEATHSIG` of Linux."""
 
 
 def main() -> None:
-    """Serve as ordered; does not return."""
+    """Serve as ordered; returns never, or with exit code 1 where the model cannot be loaded."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what the engine prints is no answer
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold what people wrote
@@ -35,10 +40,10 @@ def main() -> None:
         answer = {"address": server.listening_address}
     except Exception as error:
         answer = {"failed": f"{type(error).__name__}: {error}"}
-    signal.alarm(0)
+    signal.alarm(EXIT_SECONDS if "failed" in answer else 0)
     print(json.dumps(answer), file=answers, flush=True)
     if "failed" in answer:
-        os._exit(1)
+        sys.exit(1)  # in order: the engine's last lines, which say why, are still on their way out
     threading.Event().wait()
 
 
@@ -65,6 +70,7 @@ def _serve(order: dict[str, Any]) -> Any:
     params.model_alias = {order["model"]}
     params.hostnames = ["127.0.0.1"]
     params.port = 0
+    params.n_threads_http = HTTP_THREADS
     params.api_keys = [order["key"]]
     params.n_ctx = order["context_tokens"]
     params.n_parallel = order["slots"]

@@ -3,7 +3,7 @@
 Nothing else of an error leaves the house.
 """
 
-from typing import Any, Final
+from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 
@@ -63,13 +63,11 @@ def body(refusal: Refusal, request_id: str) -> dict[str, Any]:
     }
 
 
-_SOURCES: Final = ("body", "query", "path", "header", "cookie")
-
-
 def from_validation(error: RequestValidationError) -> Refusal:
     """The first thing that is wrong with a request's shape, naming the field as its sender knows it."""
     first = error.errors()[0]
-    location = [str(part) for part in first["loc"] if part not in _SOURCES]
+    # The first part of the location says where the field stands: body, query, path.
+    location = [str(part) for part in first["loc"][1:]]
     if first["type"] == "json_invalid":
         return Refusal(400, Kind.INVALID, "invalid_json", f"the body is not JSON: {first['ctx']['error']}")
     param = ".".join(location) or None

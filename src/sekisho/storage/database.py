@@ -137,7 +137,14 @@ def _engine(path: Path, pragmas: tuple[str, ...], *, begin: str, size: int, read
 
 def _check_file(path: Path) -> None:
     """Make the empty file, or make sure that what lies there is one of SQLite's."""
+    wal = path.with_name(f"{path.name}-wal")
     try:
+        # SQLite deletes a WAL that lies beside an empty file, and with it what may be the only copy of everything.
+        if not (path.exists() and path.stat().st_size) and wal.exists() and wal.stat().st_size:
+            raise StorageError(
+                f"the database {path} is missing or empty, but its log {wal.name} is there; nothing was changed: put the database back "
+                "beside it, or move the log away to start empty"
+            )
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         with path.open("rb") as file:
             head = file.read(len(_SQLITE_MAGIC))

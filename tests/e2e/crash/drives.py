@@ -22,7 +22,7 @@ from tests.e2e.faults.clients import Call, chat
 from tests.e2e.faults.rows import STEADY
 from tests.e2e.faults.scripts import LAST_CHUNK, SSE_HEAD, USAGE, ScriptedUpstream, chunk, chunked, completion, frames, json_answer
 from tests.support.messages import Message
-from tests.support.product import eventually
+from tests.support.product import Product, descendants, eventually
 from tests.support.upstream import Pause, Reply, Send, Step
 
 MODEL: Final = f"{STEADY}/m"
@@ -38,6 +38,9 @@ class Plan:
     kills: int
     seed: int
     clients: int = 12
+    workers: int = 1
+    ends_with_all: bool = False
+    """At the end, kill supervisor, node and workers at one blow, and compare after a new start on the same home."""
 
 
 @dataclass
@@ -111,12 +114,23 @@ def worker_pids(supervisor: int) -> list[int]:
     return [int(pid) for pid, parent, arguments in rows if int(parent) == supervisor and "sekisho.dataplane.worker" in arguments]
 
 
+def _kill_all(product: Product) -> None:
+    """End every process of the product as a power cut would, but for the disk."""
+    assert product.process is not None
+    for pid in (product.process.pid, *descendants(product.process.pid)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    product.wait_exit()
+
+
 def drive(plan: Plan) -> Report:
     """Run a whole drive on a product of its own."""
-    with Arena.open(upstream=MixedUpstream(plan.seed)) as arena:
+    with Arena.open(upstream=MixedUpstream(plan.seed), workers=plan.workers) as arena:
         report = Report(plan.seed)
         clients = [arena.newcomer(f"client {number}") for number in range(plan.clients)]
         made = asyncio.run(_load(arena, plan, clients, report))
+        if plan.ends_with_all:
+            arena.restart()
         _compare(arena, made, report)
         return report
 
@@ -130,6 +144,8 @@ async def _load(arena: Arena, plan: Plan, clients: list[Newcomer], report: Repor
             group.create_task(_client(arena, client, dice, made, number, stop), name=f"client {number}")
         await _killer(arena, plan, report)
         stop.set()
+        if plan.ends_with_all:
+            await asyncio.to_thread(_kill_all, arena.product)
     return made
 
 
@@ -159,7 +175,9 @@ async def _client(arena: Arena, client: Newcomer, dice: random.Random, made: lis
                 if call.left:
                     await connection.leave()
         except ConnectionError:
-            assert connection is not None, "a listening socket outlives its workers, so no connection is ever refused"
+            if connection is None:
+                assert stop.is_set(), "a listening socket outlives its workers, so no connection is refused before the end"
+                break
             answer = connection.answer
         call.request_id, call.status, call.whole = answer.request_id, answer.status, answer.whole
         if not connection.reusable or dice.random() < 0.1:
@@ -178,7 +196,7 @@ async def _killer(arena: Arena, plan: Plan, report: Report) -> None:
     started = time.monotonic()
     for instant in instants:
         await asyncio.sleep(max(0.0, started + instant - time.monotonic()))
-        [pid] = await asyncio.to_thread(worker_pids, process.pid)
+        pid = dice.choice(await asyncio.to_thread(worker_pids, process.pid))
         killed_at = time.monotonic()
         os.kill(pid, signal.SIGKILL)
         report.serves_again.append(await _serves(arena) - killed_at)

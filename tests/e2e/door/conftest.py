@@ -76,6 +76,12 @@ def fought(door: Door) -> Campaign:
     return Campaign(outcomes, dict(seen), strangers)
 
 
+def errors_in(log: str) -> list[str]:
+    """The lines of a log in which something of ours fell over."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    return [line for line in lines if not line.startswith("{") or json.loads(line).get("severity") not in ("debug", "info", "warning")]
+
+
 def refusal_of(body: bytes) -> dict[str, object]:
     """The error object of an answer, without what differs from request to request."""
     error = dict(json.loads(body)["error"])

@@ -33,8 +33,8 @@ a refused message the provider sees nothing.
 A refusal is an error object in the caller's dialect, with the request's id in it and in `x-request-id`. Where the answer says
 `Connection: close`, the connection is closed; otherwise it may be used again.
 
-A row with more than one status is one for which the standard leaves a choice; the reason stands beside it. The bounds are settings
-(section `bounds`); the figures here are the defaults.
+Where the standard would allow another answer, the last column says which and why. The bounds are settings (section `bounds`); the
+figures here are the defaults.
 """
 
 
@@ -47,7 +47,7 @@ def render() -> str:
         refused = [case for case in cases if case.layer != VALID]
         served = [case for case in cases if case.layer == VALID]
         if refused:
-            parts.append("| message | answer | connection | decided by | choice of the standard |\n|---|---|---|---|---|")
+            parts.append("| message | answer | connection | decided by | the standard would allow |\n|---|---|---|---|---|")
             parts += [_row(case) for case in refused]
         if served:
             parts.append(("\n" if refused else "") + "Served:\n")
@@ -57,7 +57,9 @@ def render() -> str:
 
 def _row(case: Case) -> str:
     statuses = " or ".join(map(str, case.status))
-    return f"| {_safe(case.name)} | {statuses} | {case.connection} | {case.layer} | {_safe(case.choice)} |"
+    others = " or ".join(map(str, case.allowed))
+    choice = f"{others}: {case.choice}" if others else case.choice
+    return f"| {_safe(case.name)} | {statuses} | {case.connection} | {case.layer} | {_safe(choice)} |"
 
 
 def _safe(text: str) -> str:

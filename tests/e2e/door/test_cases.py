@@ -4,7 +4,7 @@ import pytest
 
 from tests.e2e.door.campaigns import CUTS, PORTS, judge
 from tests.e2e.door.cases import CASES, Case
-from tests.e2e.door.conftest import Campaign
+from tests.e2e.door.conftest import Campaign, Door, errors_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -20,6 +20,12 @@ def test_a_message_meets_its_fate(case: Case, port: str, fought: Campaign) -> No
 def test_the_upstream_saw_nothing_else(fought: Campaign) -> None:
     """No request reached it that is not one of the served messages, whole."""
     assert fought.strangers == []
+
+
+def test_nothing_crashed(door: Door, fought: Campaign) -> None:
+    """The log of supervisor, node and worker holds no error: every one of these messages is ordinary work."""
+    assert fought.outcomes
+    assert errors_in(door.product.stderr) == []
 
 
 def test_the_table_is_as_large_as_promised() -> None:

@@ -1,13 +1,15 @@
-"""T29, T30, T31: whoever is slow on purpose is let go, on both ports, and the others do not notice. Deadlines are turned down to about a second."""
+"""T29, T30, T31: whoever is slow on purpose is let go, on both ports, and the others do not notice.
+
+Deadlines are turned down to about a second.
+"""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.e2e.door.campaigns import CONSOLE_PORT, GATEWAY_PORT, PORTS
-from tests.e2e.door.conftest import Door
+from tests.e2e.door.campaigns import GATEWAY_PORT, PORTS
+from tests.e2e.door.conftest import Door, errors_in
 from tests.e2e.door.conversations import Conversation
 from tests.e2e.door.messages import BODY, CHAT, MARKER, fill, get, message
 from tests.e2e.door.processes import resident_bytes
@@ -35,7 +37,7 @@ async def trickle(conversation: Conversation, data: bytes, every: float) -> None
 
 async def ending(conversation: Conversation, since: float) -> tuple[list[int], float]:
     """The statuses that came, and the seconds until the end; fails where none comes."""
-    assert await conversation.wait_end(LATE + 10)
+    assert await conversation.wait_end(LATE + 2)
     return [answer.status for answer in conversation.answers], time.monotonic() - since
 
 
@@ -144,7 +146,7 @@ def test_a_client_that_does_not_read_is_let_go(hasty: Door) -> None:
 
     async def run() -> int:
         body = BODY[:-1] + b',"stream":true}'
-        reader, writer = await asyncio.open_connection("127.0.0.1", hasty.product.port, limit=1)
+        _, writer = await asyncio.open_connection("127.0.0.1", hasty.product.port, limit=1)
         writer.write(spelled(hasty, message(body=body)))
         most = 0
         loop = asyncio.get_running_loop()
@@ -166,21 +168,15 @@ def test_a_client_that_does_not_read_is_let_go(hasty: Door) -> None:
     assert most < 8 * 1024 * 1024
 
 
-async def _slow(hasty: Door, number: int) -> AsyncIterator[float]:
-    async with await Conversation.open(hasty.ports[PORTS[number % 2]], ("GET",)) as conversation:
-        began = time.monotonic()
-        await trickle(conversation, b"GET /health HTTP/1.1\r\nX-A: " + b"a" * 300 if number % 4 < 2 else b"", 0.05)
-        assert await conversation.wait_end(LATE + 10)
-        yield time.monotonic() - began
-
-
 def test_two_hundred_slow_sockets_disturb_nobody(hasty: Door) -> None:
     """All are gone in time; a good client is answered throughout."""
 
     async def slow(number: int) -> float:
-        async for seconds in _slow(hasty, number):
-            return seconds
-        raise AssertionError
+        async with await Conversation.open(hasty.ports[PORTS[number % 2]], ("GET",)) as conversation:
+            began = time.monotonic()
+            await trickle(conversation, b"GET /health HTTP/1.1\r\nX-A: " + b"a" * 300 if number % 4 < 2 else b"", 0.05)
+            assert await conversation.wait_end(LATE + 2)
+            return time.monotonic() - began
 
     async def good(stop: asyncio.Event) -> list[float]:
         times = []
@@ -206,4 +202,8 @@ def test_two_hundred_slow_sockets_disturb_nobody(hasty: Door) -> None:
     assert max(seconds) < LATE + 2
     assert len(times) >= 10
     assert max(times) < 1.0
-    assert CONSOLE_PORT in PORTS
+
+
+def test_nothing_crashed(hasty: Door) -> None:
+    """Letting go of the slow is ordinary work: the log holds no error."""
+    assert errors_in(hasty.product.stderr) == []

@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from tests.e2e.door.conftest import Door
+from tests.e2e.door.conftest import Door, errors_in
 from tests.e2e.door.conversations import Conversation
 from tests.e2e.door.messages import BODY, CHAT, fill, get, message
 from tests.e2e.door.processes import descriptors, resident_bytes
@@ -187,3 +187,8 @@ def test_names_that_clients_choose_are_not_collected(hasty: Door) -> None:
     before = resident_bytes(worker)
     assert asyncio.run(run(100, 400)) == 4000
     assert resident_bytes(worker) - before < 4 * MIB
+
+
+def test_nothing_crashed(hasty: Door) -> None:
+    """Floods are ordinary work: the log holds no error."""
+    assert errors_in(hasty.product.stderr) == []

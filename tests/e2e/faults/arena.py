@@ -60,11 +60,16 @@ class Management:
         return self.post("/api/keys", label=label, **limits)
 
     def create_provider(
-        self, name: str, base_url: str, credential: str | None = CREDENTIAL, timeouts: Mapping[str, float] | None = None
+        self,
+        name: str,
+        base_url: str,
+        credential: str = CREDENTIAL,
+        timeouts: Mapping[str, float] | None = None,
+        ca_bundle: str | None = None,
     ) -> None:
         """A provider with the one model `name/m`."""
-        secret = {} if credential is None else {"api_key": credential}
-        self.post("/api/providers", name=name, kind="custom", base_url=base_url, probe=False, timeouts=timeouts or STEADINESS, **secret)
+        given = {"name": name, "kind": "custom", "base_url": base_url, "api_key": credential, "ca_bundle": ca_bundle}
+        self.post("/api/providers", **given, probe=False, timeouts=timeouts or STEADINESS)
         self.post("/api/models", id=f"{name}/m", upstream_model="m")
 
     def all_calls(self) -> list[Record]:
@@ -134,12 +139,13 @@ class Arena:
         self,
         name: str,
         base_url: str | None = None,
-        credential: str | None = CREDENTIAL,
+        credential: str = CREDENTIAL,
         timeouts: Mapping[str, float] | None = None,
+        ca_bundle: str | None = None,
     ) -> None:
         """Have a provider of this name with the model `name/m`; the scripted upstream unless told otherwise."""
         if name not in self._providers:
-            self.management.create_provider(name, base_url or self.upstream.base_url, credential, timeouts)
+            self.management.create_provider(name, base_url or self.upstream.base_url, credential, timeouts, ca_bundle)
             self._providers.add(name)
 
     def records(self, request_ids: Iterable[str]) -> dict[str, list[Record]]:

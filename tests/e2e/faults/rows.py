@@ -52,7 +52,7 @@ STEADY: Final = "steady"
 """A provider whose patience outlasts every row that is not about patience."""
 HASTY: Final = "hasty"
 """A provider with its timeouts turned down to `HASTE`."""
-HASTE: Final = {"connect": 0.5, "first_byte": 0.8, "idle": 0.8, "total": 2.0}
+HASTE: Final = {"connect": 0.5, "first_byte": 1.0, "idle": 1.0, "total": 2.4}
 
 CREDENTIAL: Final = "sk-upstream-0123456789abcdefghijklmnopqrstuvwxyz"
 """What opens the scripted upstream; no client may ever see it."""
@@ -123,7 +123,7 @@ HANGS: Final = (
     Row("hangs inside the body", (Send(_JSON[:-40]), HANG), 504, IDLE, provider=HASTY, usage="estimated"),
     Row(
         "trickles its body beyond the total",
-        (Send(_JSON[: -len(_BODY)]), Repeat(b" ", 0.3)),
+        (Send(_JSON[: -len(_BODY)]), Repeat(b" ", 0.2)),
         504,
         TOTAL,
         provider=HASTY,
@@ -332,6 +332,31 @@ LIES: Final = (
         (Send(head("200 OK", "transfer-encoding: gzip, chunked") + chunked(gzip.compress(_BODY)) + LAST_CHUNK),),
         502,
         GARBAGE,
+    ),
+)
+
+ERROR: Final = "upstream_error"
+_SAID: Final = b'data: {"error": {"message": "out of memory, key %b", "type": "server_error", "code": "oom"}}\n\n' % CREDENTIAL.encode()
+
+INSIDE: Final = (
+    Row(
+        "an error inside a stream that tells the credential",
+        (Send(_sse(*_FIRST, _SAID) + LAST_CHUNK),),
+        200,
+        ERROR,
+        stream=True,
+        usage="estimated",
+        spoken=_FIRST_TEXT,
+    ),
+    Row("an error as the whole stream", (Send(_sse(_SAID) + LAST_CHUNK),), 200, ERROR, stream=True, usage="estimated", spoken=""),
+    Row(
+        "an error inside a stream and then its end",
+        (Send(_sse(*_FIRST, _SAID, DONE) + LAST_CHUNK),),
+        200,
+        ERROR,
+        stream=True,
+        usage="estimated",
+        spoken=_FIRST_TEXT,
     ),
 )
 
@@ -628,4 +653,4 @@ RESETS: Final = (
     Row("resets inside a stream", (Send(_sse(*_FIRST)), Pause(0.1), RESET), 200, CUT, stream=True, usage="estimated", spoken=_FIRST_TEXT),
 )
 
-ROWS: Final = (*HANGS, *LIES, *REDIRECTS, *HARMLESS, *USAGES, *REFUSALS, *RESETS)
+ROWS: Final = (*HANGS, *LIES, *INSIDE, *REDIRECTS, *HARMLESS, *USAGES, *REFUSALS, *RESETS)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from tests.conftest import ALPHA, BETA
@@ -65,8 +66,10 @@ def test_a_killed_server_comes_back(running: Product) -> None:
 
 
 def test_the_first_calls_all_at_once_share_one_start(running: Product) -> None:
-    with ThreadPoolExecutor(16) as pool:
-        assert list(pool.map(lambda _: say(running, "builtin/alpha"), range(16))) == [ALPHA] * 16
+    with httpx.Client(base_url=running.base_url, headers=running.authorization, timeout=30) as client, ThreadPoolExecutor(16) as pool:
+        body = {"model": "builtin/alpha", "messages": HELLO, "temperature": 0}
+        answers = list(pool.map(lambda _: client.post("/chat/completions", json=body).json(), range(16)))
+    assert [answer["choices"][0]["message"]["content"] for answer in answers] == [ALPHA] * 16
     assert len(servers(running)) == 1
     assert len(running.wait_calls(16, "--status", "completed")) == 16
 

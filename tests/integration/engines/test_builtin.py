@@ -1,6 +1,7 @@
 """The built-in engine with llama.cpp's real server: files become models, models answer, and nothing outlives its owner."""
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -69,8 +70,8 @@ def house(tmp_path: Path) -> House:
 
 
 def children() -> list[int]:
-    """The servers that this process has."""
-    return descendants(os.getpid(), running="engines/child.py")
+    """The servers that this process has started itself."""
+    return descendants(os.getpid(), running="engines/child.py", deep=False)
 
 
 def command_and_environment(pid: int) -> str:
@@ -158,6 +159,26 @@ def test_embeddings_and_a_call_that_takes_the_whole_room(house: House, alpha_ggu
         assert [len(each["embedding"]) for each in answer.json()["data"]] == [128, 128]
         # Four slots share 2,048 tokens, and one call may still use more than a quarter.
         assert await say(model, messages=[{"role": "user", "content": "x" * 1500}]) == ALPHA
+
+    house.play(story)
+
+
+def test_connections_that_are_kept_open_keep_nobody_waiting(house: House, alpha_gguf: Path) -> None:
+    house.folder.mkdir()
+    (house.folder / "alpha.gguf").symlink_to(alpha_gguf)
+
+    async def story(house: House) -> None:
+        await house.engine.wake("builtin/alpha")
+        model = house.model("alpha")
+        assert model is not None
+        assert model.base_url is not None
+        url = httpx.URL(model.base_url)
+        async with asyncio.timeout(4), contextlib.AsyncExitStack() as stack:  # an idle connection gives its thread back after five
+            for _ in range(100):
+                reader, writer = await asyncio.open_connection(url.host, url.port)
+                stack.callback(writer.close)
+                writer.write(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
+                assert (await reader.readline()).startswith(b"HTTP/1.1 200")
 
     house.play(story)
 
@@ -334,20 +355,41 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("moment", ["awake", "0.05", "0.15", "0.25"])
-def test_no_server_outlives_a_killed_node(tmp_path: Path, endless_gguf: Path, moment: str) -> None:
-    (tmp_path / "endless.gguf").symlink_to(endless_gguf)
+def owner_of(folder: Path, moment: str) -> tuple[subprocess.Popen[str], list[int]]:
+    """A process that owns the engine over a folder, and its servers, at that moment."""
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(tmp_path), moment],
+        [sys.executable, "-c", OWNER, str(folder), moment],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
     )
     assert owner.stdout is not None
     json.loads(owner.stdout.readline())
-    children = descendants(owner.pid)
-    assert children
+    servers = descendants(owner.pid)
+    assert servers
+    return owner, servers
+
+
+def kill(owner: subprocess.Popen[str]) -> None:
     owner.kill()
     owner.wait()
+    assert owner.stdout is not None
     owner.stdout.close()
-    eventually(lambda: not any(alive(pid) for pid in children), "the end of the servers", 1.0)
+
+
+@pytest.mark.parametrize("moment", ["awake", "0.05", "0.15", "0.25"])
+def test_no_server_outlives_a_killed_node(tmp_path: Path, endless_gguf: Path, moment: str) -> None:
+    (tmp_path / "endless.gguf").symlink_to(endless_gguf)
+    owner, servers = owner_of(tmp_path, moment)
+    kill(owner)
+    eventually(lambda: not any(alive(pid) for pid in servers), "the end of the servers", 1.0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process that does not run with its parent")
+def test_not_even_one_that_is_stuck(tmp_path: Path, alpha_gguf: Path) -> None:
+    (tmp_path / "alpha.gguf").symlink_to(alpha_gguf)
+    owner, servers = owner_of(tmp_path, "awake")
+    for pid in servers:
+        os.kill(pid, signal.SIGSTOP)
+    kill(owner)
+    eventually(lambda: not any(alive(pid) for pid in servers), "the end of the servers", 1.0)

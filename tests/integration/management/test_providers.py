@@ -184,6 +184,7 @@ def test_a_provider_is_found_by_name_and_by_id(house: House, lister: Upstream) -
 
 def test_those_of_the_program_are_there_and_stay(house: House) -> None:
     sandbox = house.good("GET", "/api/providers/sandbox")
+    assert (sandbox["created_at"], sandbox["updated_at"]) == (None, None)
     assert {"sandbox/echo", "sandbox/lorem", "sandbox/slow", "sandbox/error-429", "sandbox/cut", "sandbox/embed"} <= set(sandbox["models"])
     for name in ("sandbox", "builtin"):
         assert house.refused(409, "DELETE", f"/api/providers/{name}")["code"] == "built_in"

@@ -1,5 +1,7 @@
 """The routes of the running product, its check and its doctor."""
 
+import contextlib
+import sqlite3
 from typing import Any
 
 from tests.integration.management.house import START, House
@@ -57,13 +59,23 @@ def test_sums_that_differ_from_the_calls_are_found(house: House) -> None:
     assert set(failed(house)) == {"rollups"}
 
 
+def test_a_damaged_page_is_found(house: House) -> None:
+    record(house, *({} for _ in range(300)))
+    # An index that its table disagrees with, as a torn write leaves it.
+    house.execute("PRAGMA writable_schema=ON")
+    house.execute(
+        "UPDATE sqlite_master SET sql = replace(sql, 'key_id, started_at', 'started_at, key_id') WHERE name = 'ix_calls_key_id_started_at'"
+    )
+    house.run(house.database.close())
+    bad = failed(house)
+    assert "integrity" in bad
+    assert "ix_calls_key_id_started_at" in bad["integrity"]
+
+
 def test_a_reference_to_nothing_is_found(house: House) -> None:
     house.good("POST", "/api/keys", {"label": "a"})
 
     async def cut() -> None:
-        import contextlib
-        import sqlite3
-
         with contextlib.closing(sqlite3.connect(house.database.path, isolation_level=None)) as other:
             other.execute("DELETE FROM keys")
 

@@ -225,8 +225,8 @@ def test_an_interrupt_ends_it_too_and_a_second_signal_does_not_wait(start: Calla
     with pytest.raises(subprocess.TimeoutExpired):
         running.process.wait(0.5)  # the worker drains
     before = time.monotonic()
-    status, _, _ = running.end(signal.SIGINT)
-    assert status == 0
+    status, _, err = running.end(signal.SIGINT)
+    assert status == 0, err
     assert time.monotonic() - before < 5.0
     assert gone(worker)
 

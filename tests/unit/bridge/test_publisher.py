@@ -367,15 +367,21 @@ def test_who_says_nothing_is_cut(path: Path, monkeypatch: pytest.MonkeyPatch) ->
     play(scene())
 
 
-def test_a_worker_that_does_not_read_is_cut(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sekisho.bridge.publisher.MOST_QUEUED", 20)
+@pytest.mark.parametrize("bound", ["MOST_QUEUED", "MOST_WAITING_BYTES"])
+def test_a_worker_that_does_not_read_is_cut(path: Path, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    monkeypatch.setattr(f"sekisho.bridge.publisher.{bound}", {"MOST_QUEUED": 20, "MOST_WAITING_BYTES": 1_000_000}[bound])
 
     async def scene() -> None:
         async with staged(path) as stage:
             await stage.worker()
-            stage.book.providers = tuple(f"provider-{number}" for number in range(20_000))
-            while stage.publisher.workers:
-                await stage.publisher.republish()
+            stage.book.providers = tuple(f"provider-{number}" for number in range(2_000))
+
+            async def until_cut() -> None:
+                while stage.publisher.workers:
+                    await stage.publisher.republish()
+                    await asyncio.sleep(0)
+
+            await asyncio.wait_for(until_cut(), 10)
 
     play(scene())
 
@@ -405,7 +411,7 @@ def test_an_engine_is_woken_once_for_all_and_the_catalog_is_the_answer(path: Pat
             one.send(link.Pulse(1, 1, 0, 0, 0, 0, 0, 0, 0, 0))
             two.send(link.Pulse(1, 1, 0, 0, 0, 0, 0, 0, 0, 0))
             await stage.until(lambda: all(each.pulse for each in stage.publisher.workers))
-            assert engines.asked == ["builtin/x"]
+            await stage.until(lambda: engines.asked)
             stage.book.providers = ("awake",)
             engines.go.set()
             for worker in (one, two):
@@ -413,6 +419,7 @@ def test_an_engine_is_woken_once_for_all_and_the_catalog_is_the_answer(path: Pat
                 assert isinstance(frame, link.CatalogFrame)
                 assert frame.catalog.providers[0].name == "awake"
                 assert frame.catalog.revision == 1
+            assert engines.asked == ["builtin/x"]
 
     play(scene())
 

@@ -124,6 +124,9 @@ def test_what_goes_wrong_is_told(type_: Type, gateway: Gateway, monkeypatch: pyt
     assert type_(*words).error == (1, "INVALID_API_KEY", "this key is unknown")
     gateway.status, gateway.body = 502, b"<html>"
     assert type_(*words).error == (1, "HTTP_502", "the gateway answered 502")
+    for body in (b"<html>", b"{}", b'{"choices":[]}', b"[]", b'{"choices":[{"message":"x"}]}'):
+        gateway.status, gateway.body = 200, body
+        assert type_(*words).error == (1, "ANSWER_INVALID", "the answer is no chat completion; is this the address of a gateway?")
     monkeypatch.setenv("SEKISHO_API_KEY", "sk sek")
     assert type_(*words).error[:2] == (1, "USAGE")
     monkeypatch.delenv("SEKISHO_API_KEY")

@@ -225,3 +225,38 @@ def test_paths_with_peculiar_names_work(tmp_path: Path) -> None:
     home.mkdir()
     opened(home / "s.db", table)
     assert [each.name for each in home.iterdir()] == ["s.db"]
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_log_without_its_database_is_not_thrown_away(tmp_path: Path, *, empty: bool) -> None:
+    path, wal = tmp_path / "s.db", tmp_path / "s.db-wal"
+    wal.write_bytes(b"the only copy")
+    if empty:
+        path.touch()
+    with pytest.raises(StorageError, match=r"its log s\.db-wal is there; nothing was changed"):
+        opened(path, nothing)
+    assert wal.read_bytes() == b"the only copy"
+    assert path.exists() is empty
+
+
+def test_a_full_disk_is_told_and_heals(tmp_path: Path) -> None:
+    """Fullness is played by SQLite itself, which gives the same error when its own bound is reached."""
+
+    async def fill(database: Database) -> None:
+        async with database.writer() as connection:
+            await connection.exec_driver_sql("INSERT INTO t VALUES (?)", [(n,) for n in range(20_000)])
+
+    async def run(database: Database) -> int:
+        await table(database)
+        async with database.writer() as connection:
+            await connection.exec_driver_sql("PRAGMA max_page_count=5")
+        with pytest.raises(UnavailableError, match=r"cannot be written .*full.*make room"):
+            await fill(database)
+        async with database.writer() as connection:
+            assert (await connection.exec_driver_sql("SELECT count(*) FROM t")).scalar_one() == 0
+            await connection.exec_driver_sql("PRAGMA max_page_count=100000")
+        await fill(database)
+        async with database.reader() as connection:
+            return int((await connection.exec_driver_sql("SELECT count(*) FROM t")).scalar_one())
+
+    assert opened(tmp_path / "s.db", run) == 20_000

@@ -15,11 +15,7 @@ BEHIND = message(body=BODY.replace(MARKER, b"behind-it-is"))
 NOT_HERE = ("T33",)
 """Decided by the connection, which knows the bound of the route."""
 
-METHODS = ("method nobody knows", "method in small letters", "target: CONNECT", "target: CONNECT of a path")
-"""What the reader may leave to the routes."""
-REFUSED = [
-    case for case in CASES if case.layer == FRAMING and case.threat not in NOT_HERE and case.name not in METHODS and 200 not in case.status
-]
+REFUSED = [case for case in CASES if case.layer == FRAMING and case.threat not in NOT_HERE and 200 not in case.status]
 SERVED = [case for case in CASES if case.layer == VALID]
 
 

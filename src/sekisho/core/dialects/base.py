@@ -32,10 +32,10 @@ class Envelope:
             return [self.body[:start], upstream_model, self.body[end:]]
         pieces = []
         at = 0
-        for start, end, text in sorted((*self.splices, (start, end, upstream_model))):
-            pieces.append(self.body[at:start])
+        for place, after, text in sorted((*self.splices, (start, end, upstream_model))):
+            pieces.append(self.body[at:place])
             pieces.append(text)
-            at = end
+            at = after
         pieces.append(self.body[at:])
         return pieces
 

@@ -15,6 +15,10 @@ from sekisho.core.model.chat import Usage, UsageSource
 from sekisho.core.model.errors import Kind, Refusal
 from sekisho.core.wire import sse
 
+MOST_MESSAGE: Final = 2000
+"""Characters of a provider's error message that are passed on."""
+MOST_ERROR: Final = 16 * 1024
+"""Bytes of an error answer whose further members are passed on."""
 PLAUSIBLE_TOKENS: Final = 1_000_000_000
 """A count beyond it is a lie or a defect; the call is then estimated."""
 
@@ -25,10 +29,10 @@ class _StreamOptions(msgspec.Struct, gc=False):
 
 class _Request(msgspec.Struct, gc=False):
     model: str
-    stream: bool | None | UnsetType = UNSET
-    stream_options: _StreamOptions | None | UnsetType = UNSET
-    max_tokens: int | None | UnsetType = UNSET
-    max_completion_tokens: int | None | UnsetType = UNSET
+    stream: bool | UnsetType | None = UNSET
+    stream_options: _StreamOptions | UnsetType | None = UNSET
+    max_tokens: int | UnsetType | None = UNSET
+    max_completion_tokens: int | UnsetType | None = UNSET
 
 
 class _PromptDetails(msgspec.Struct, gc=False):
@@ -59,35 +63,26 @@ class _AnyObject(msgspec.Struct, gc=False):
     """Accepts any JSON object: validates the syntax, keeps nothing."""
 
 
-class _ErrorBody(msgspec.Struct, gc=False):
-    message: str | None = None
-    type: str | None = None
-    param: Any = None
-    code: Any = None
-
-
-class _ErrorAnswer(msgspec.Struct, gc=False):
-    error: _ErrorBody | str | None = None
-    message: str | None = None
-    detail: Any = None
-
-
 _request: Final = msgspec.json.Decoder(_Request)
 _response: Final = msgspec.json.Decoder(_Response)
 _any_object: Final = msgspec.json.Decoder(_AnyObject)
-_error_answer: Final = msgspec.json.Decoder(_ErrorAnswer)
 _encode: Final = msgspec.json.Encoder().encode
+_PROVIDER: Final = UsageSource.PROVIDER
 
 _MODEL: Final = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*("(?:[^"\\]|\\.)*")')
-_NAMES: Final = ("stream", "stream_options", "max_tokens", "max_completion_tokens")
-_QUOTED: Final = {name: f'"{name}"'.encode() for name in _NAMES}
+LONG_BODY: Final = 4096
+"""Up to this many bytes a body cannot be costly; beyond it is looked over before it is trusted."""
+MOST_DIGITS: Final = 4300
+"""Python's own bound for reading an integer; a longer number is an attack on whoever converts it."""
+_MEMBER: Final = re.compile(rb'"[ \t\r\n]*:')
+_DIGITS: Final = re.compile(rb"[0-9]*")
 
 
 def decode_request(body: bytes, most_keys: int) -> Envelope:
     """Read the envelope; raises EnvelopeError with a refusal that names the field.
 
     Where each name of the envelope stands in the body at most once and no ASCII letter is escaped, the one place of `"model"` is the
-    top-level member, found without a walk. Anything else is walked exactly.
+    top-level member, found without a walk. Anything else is walked exactly, and a name that comes twice is refused.
     """
     try:
         request = _request.decode(body)
@@ -95,14 +90,15 @@ def decode_request(body: bytes, most_keys: int) -> Envelope:
             body.decode()
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise _explain(body, error) from None
-    if len(body) > 262_144 and body.count(b'":') > most_keys:
-        raise invalid(f"the body has more than {most_keys} members; send fewer", code="body_too_complex")
-    plain = body.count(b'"model"') == 1 and not (b"\\" in body and b"\\u00" in body)
-    if plain:
-        for name in _NAMES:
-            if getattr(request, name) is not UNSET and body.count(_QUOTED[name]) > 1:
-                plain = False
-                break
+    if len(body) > LONG_BODY:
+        _check_long(body, most_keys)
+    plain = (
+        body.count(b'"model"') == 1
+        and body.count(b'"stream') <= 1
+        and body.count(b'"max_') <= 1
+        and body.count(b'"messages"') <= 1
+        and not (b"\\" in body and b"\\u00" in body)
+    )
     places: dict[str, tuple[int, int]] | None = None
     match = _MODEL.search(body) if plain else None
     if match is not None:
@@ -119,6 +115,22 @@ def decode_request(body: bytes, most_keys: int) -> Envelope:
     if envelope.stream:
         _ask_for_usage(envelope, request, places)
     return envelope
+
+
+def _check_long(body: bytes, most_keys: int) -> None:
+    """Refuse what costs a reader more than its size: members without number, numbers without end."""
+    # A member has a colon; only where colons abound, those that follow a name are counted.
+    if body.count(b":") > most_keys and sum(1 for _ in _MEMBER.finditer(body)) > most_keys:
+        raise invalid(f"the body has more than {most_keys} members; send fewer", code="body_too_complex")
+    # A run so long covers one of these places with digits on both sides.
+    for at in range(LONG_BODY - 1, len(body), LONG_BODY):
+        if body[at - 16 : at + 16].isdigit():
+            start = at
+            while start and body[start - 1 : start].isdigit():
+                start -= 1
+            match = _DIGITS.match(body, start)
+            if match is not None and match.end() - start > MOST_DIGITS:
+                raise invalid(f"the body holds a number of more than {MOST_DIGITS} digits", code="number_too_long")
 
 
 def _ask_for_usage(envelope: Envelope, request: _Request, places: dict[str, tuple[int, int]] | None) -> None:
@@ -159,27 +171,30 @@ def read_answer(body: bytes) -> Outcome | None:
     except msgspec.ValidationError:
         try:
             _any_object.decode(body)
-        except (msgspec.MsgspecError, RecursionError):
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return None
         return Outcome()
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return None
-    choices = answer.choices
-    outcome = Outcome(_usage(answer.usage), (choices[0].finish_reason or "") if choices else "")
-    return outcome
+    choices, usage = answer.choices, answer.usage
+    return Outcome(
+        _usage(usage) if usage is not None else None,
+        (choices[0].finish_reason or "")[:64] if choices else "",
+    )
 
 
-def _usage(usage: _Usage | None) -> Usage | None:
-    if usage is None:
-        return None
-    details = usage.prompt_tokens_details
-    cached = (details.cached_tokens or 0) if details else 0
-    more = usage.completion_tokens_details
-    reasoning = (more.reasoning_tokens or 0) if more else 0
+def _usage(usage: _Usage) -> Usage | None:
     prompt, completion = usage.prompt_tokens, usage.completion_tokens or 0
+    cached = reasoning = 0
+    details = usage.prompt_tokens_details
+    if details is not None:
+        cached = details.cached_tokens or 0
+    more = usage.completion_tokens_details
+    if more is not None:
+        reasoning = more.reasoning_tokens or 0
     if not (0 <= cached <= prompt <= PLAUSIBLE_TOKENS and 0 <= completion <= PLAUSIBLE_TOKENS and 0 <= reasoning <= PLAUSIBLE_TOKENS):
         return None
-    return Usage(prompt, completion, cached, reasoning, UsageSource.PROVIDER)
+    return Usage(prompt, completion, cached, reasoning, _PROVIDER)
 
 
 class Scanner:
@@ -189,7 +204,7 @@ class Scanner:
     the last events only, when the stream ends.
     """
 
-    __slots__ = ("_include_usage", "_last", "events", "failed", "finished", "outcome")
+    __slots__ = ("_include_usage", "_last", "events", "failed", "finished", "outcome", "secret")
 
     def __init__(self, include_usage: bool) -> None:
         self._include_usage = include_usage
@@ -197,17 +212,18 @@ class Scanner:
         self.outcome = Outcome()
         self.finished = False
         self.failed: tuple[str, str] | None = None
+        self.secret = b""
+        """The provider's credential, which its error texts must not tell."""
         self.events = 0
         """Events that carried data: about one token each, for an estimate."""
 
     def scan(self, events: bytes) -> bytes:
         self.events += events.count(b"data:")
-        if (
-            (at := events.find(b'"usage"')) < 0 or (events.startswith(b'"usage":null', at) and events.count(b'"usage"') == 1)
-        ) and b"[DONE]" not in events:
-            if b'"error"' not in events:
-                self._last = (*self._last[-1:], events)
-                return events
+        at = events.find(b'"usage"')
+        tells_usage = at >= 0 and not (events.startswith(b'"usage":null', at) and events.count(b'"usage"') == 1)
+        if not tells_usage and b"[DONE]" not in events and b'"error"' not in events:
+            self._last = (*self._last[-1:], events)
+            return events
         return b"".join(self._look(event) for event in sse.split(events))
 
     def _look(self, event: bytes) -> bytes:
@@ -225,13 +241,14 @@ class Scanner:
         if not isinstance(chunk, dict):
             return event
         if chunk.get("error"):
-            self.failed = error_words(data)
+            code, message, _ = error_words(data.replace(self.secret, b"...") if self.secret else data)
+            self.failed = (code, message)
             return b""
         raw = chunk.get("usage")
         if not isinstance(raw, dict):
             return event
         try:
-            usage = _usage(msgspec.convert(raw, _Usage))
+            usage: Usage | None = _usage(msgspec.convert(raw, _Usage))
         except msgspec.ValidationError:
             usage = None
         if usage is not None:
@@ -254,20 +271,26 @@ class Scanner:
                         return
 
 
-def error_words(body: bytes) -> tuple[str, str]:
-    """Code and message of a provider's error answer, whatever its exact shape (OpenAI's, llama.cpp's, vLLM's, a bare text)."""
+def error_words(body: bytes) -> tuple[str, str, dict[str, Any] | None]:
+    """Code, message and all members of a provider's error answer, whatever its exact shape (OpenAI's, llama.cpp's, vLLM's, a bare text).
+
+    OpenAI's `code` is a text; where a provider puts a number there (its own HTTP status, mostly), its `type` says more.
+    """
     try:
-        answer = _error_answer.decode(body)
+        answer = msgspec.json.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return "", ""
-    error = answer.error
-    if isinstance(error, str):
-        return "", error[:2000]
-    if error is not None:
-        code = error.code if isinstance(error.code, str) else error.type or ""
-        return code[:100], (error.message or "")[:2000]
-    detail = answer.message or (answer.detail if isinstance(answer.detail, str) else "")
-    return "", detail[:2000]
+        return "", "", None
+    if not isinstance(answer, dict):
+        return "", "", None
+    error = answer.get("error")
+    if isinstance(error, dict):
+        code, kind, message = error.get("code"), error.get("type"), error.get("message")
+        word = code if isinstance(code, str) else kind if isinstance(kind, str) else ""
+        return word[:100], message[:MOST_MESSAGE] if isinstance(message, str) else "", error if len(body) <= MOST_ERROR else None
+    for text in (error, answer.get("message"), answer.get("detail")):
+        if isinstance(text, str):
+            return "", text[:MOST_MESSAGE], None
+    return "", "", None
 
 
 _TYPES: Final = {
@@ -285,18 +308,17 @@ _TYPES: Final = {
 
 
 def render_error(refusal: Refusal, request_id: str) -> bytes:
-    """OpenAI's error body, with our request id beside its four members."""
-    return _encode(
-        {
-            "error": {
-                "message": refusal.message,
-                "type": _TYPES[refusal.kind],
-                "param": refusal.param,
-                "code": refusal.code,
-                "request_id": request_id,
-            }
-        }
-    )
+    """OpenAI's error body, with our request id beside its four members; a provider's own error keeps its type and further members."""
+    error: dict[str, Any] = {
+        "message": refusal.message,
+        "type": _TYPES[refusal.kind],
+        "param": refusal.param,
+        "code": refusal.code,
+        "request_id": request_id,
+    }
+    if refusal.details is not None:
+        error = {**error, **refusal.details, "message": refusal.message, "code": refusal.code, "request_id": request_id}
+    return _encode({"error": error})
 
 
 def render_stream_error(refusal: Refusal, request_id: str) -> bytes:

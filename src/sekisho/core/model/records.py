@@ -57,10 +57,9 @@ class CallEnded(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="e")
     cost: int | None
     """1e-10 units of `currency`; None where the model has no rate."""
     currency: str
-    duration_us: int
-    ttfb_us: int | None
-    stages: tuple[int, ...]
-    """Microseconds, by the names of `STAGES`."""
+    marks: tuple[int, ...]
+    """Nanoseconds of a clock without a date: the start, then the end of each of `STAGES`; 0 where a stage was not reached. The
+    differences are taken where the record is read, not where it is written."""
     attempts: int
     bytes_in: int
     bytes_out: int
@@ -69,6 +68,26 @@ class CallEnded(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="e")
     error_code: str = ""
     error_message: str = ""
     finish_reason: str = ""
+
+    @property
+    def duration_us(self) -> int:
+        """From the accept to the record, in microseconds."""
+        return (self.marks[-1] - self.marks[0]) // 1000 if self.marks else 0
+
+    @property
+    def ttfb_us(self) -> int | None:
+        """From the accept to the first byte of the provider's answer, in microseconds; None where none came."""
+        return (self.marks[-2] - self.marks[0]) // 1000 if self.marks and self.marks[-2] else None
+
+    @property
+    def stages(self) -> tuple[int, ...]:
+        """Own times in microseconds, by the names of `STAGES`."""
+        times = []
+        last = self.marks[0] if self.marks else 0
+        for mark in self.marks[1:]:
+            times.append(max(mark - last, 0) // 1000 if mark else 0)
+            last = mark or last
+        return tuple(times)
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="r"):

@@ -11,8 +11,11 @@ BYTES_PER_TOKEN: Final = 4
 
 def cost(usage: Usage, rate: Rate) -> int:
     """Exact: counts times price, cached input at its own price."""
-    cached_price = rate.input if rate.cached is None else rate.cached
-    return (usage.input - usage.cached) * rate.input + usage.cached * cached_price + usage.output * rate.output
+    cached = usage.cached
+    price = usage.input * rate.input + usage.output * rate.output
+    if cached and rate.cached is not None:
+        price += cached * (rate.cached - rate.input)
+    return price
 
 
 def estimate(request_bytes: int, output_tokens: int) -> Usage:

@@ -107,16 +107,18 @@ def encode(message: ToWorker | ToNode) -> bytes:
 
 def decode_to_worker(payload: bytes) -> ToWorker:
     try:
-        return _to_worker.decode(payload)
+        message: ToWorker = _to_worker.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise LinkError(str(error)) from error
+    return message
 
 
 def decode_to_node(payload: bytes) -> ToNode:
     try:
-        return _to_node.decode(payload)
+        message: ToNode = _to_node.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise LinkError(str(error)) from error
+    return message
 
 
 class Splitter:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sekisho.core.dialects.base import Envelope, Outcome
 from sekisho.core.dialects.registry import CHAT, Route
-from sekisho.core.model.errors import Kind, Refusal
+from sekisho.core.model.errors import Fault, Kind, Refusal
 from sekisho.core.model.records import Status
 from sekisho.core.model.snapshot import Catalog, Credential, Key, Model
 from sekisho.core.policy.access import Directory, Keys
@@ -19,7 +19,6 @@ from sekisho.dataplane.journal import Journal
 from sekisho.dataplane.link import Link
 from sekisho.dataplane.relay import Answer
 from sekisho.dataplane.settings import Bounds
-from sekisho.dataplane.upstream.errors import Fault
 from sekisho.dataplane.upstream.pool import Pool
 from sekisho.dataplane.upstream.targets import Target, Targets
 from sekisho.kit.drive import Baton
@@ -102,8 +101,14 @@ class Exchange:
     """
 
     started_wall_ns = 0
-    t_screened = t_authenticated = t_body = t_routed = t_admitted = 0
-    t_connected = t_first_byte = t_ended = 0
+    t_screened = 0
+    t_authenticated = 0
+    t_body = 0
+    t_routed = 0
+    t_admitted = 0
+    t_connected = 0
+    t_first_byte = 0
+    t_ended = 0
     body_bytes = 0
     body_complete = False
     body_wait: Baton | None = None
@@ -133,8 +138,9 @@ class Exchange:
     upstream_status = 0
     outcome: Outcome | None = None
     fault: Fault | None = None
-    trouble: tuple[str, str] = ("", "")
-    """Error code and message for the record, where the provider answered with an error."""
+    trouble_code = ""
+    """Error code for the record, where the provider answered with an error."""
+    trouble_message = ""
     status = Status.COMPLETED
     cost: int | None = None
     currency = ""

@@ -2,13 +2,12 @@
 
 from typing import Final
 
+from sekisho.core.model.errors import Fault
 from sekisho.core.model.records import CallBegan
-from sekisho.core.wire.http1.writers import field_value, status_line
 from sekisho.dataplane.relay import Answer
 from sekisho.dataplane.sandbox import Sandbox
 from sekisho.dataplane.stages import Exchange, Plane
 from sekisho.dataplane.upstream.client import UpstreamConnection
-from sekisho.dataplane.upstream.errors import Fault
 from sekisho.dataplane.upstream.targets import Target
 from sekisho.kit.clock import monotonic_ns
 

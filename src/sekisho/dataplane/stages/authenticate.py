@@ -1,12 +1,10 @@
 """Papers, please: one key per request, found by its digest in constant shape, the same refusal whatever is wrong with it."""
 
 import hashlib
-
 from typing import Final
 
 from sekisho.core.model.errors import Kind, Refusal
 from sekisho.dataplane.stages import Exchange, Plane
-from sekisho.kit.clock import wall_ns
 
 _CHALLENGE: Final = (("www-authenticate", "Bearer"),)
 MISSING: Final = Refusal(
@@ -33,7 +31,8 @@ SEVERAL: Final = Refusal(
     "authorization",
     should_retry=False,
 )
-_OTHERS: Final = (b"x-api-key", b"api-key", b"x-goog-api-key")
+OTHERS: Final = frozenset((b"x-api-key", b"api-key", b"x-goog-api-key"))
+"""Where other dialects' clients put the same key."""
 MOST_BYTES: Final = 512
 """A longer credential is none of ours; it is not even hashed."""
 
@@ -45,12 +44,33 @@ def authenticate(x: Exchange, plane: Plane) -> Refusal | None:
     head = x.head
     assert head is not None
     headers = head.headers
-    plain = headers.get(b"authorization")
-    if plain is not None:
-        if plain[:7].lower() != b"bearer ":
+    client = x.client
+    bearer = headers.get(b"authorization")
+    if bearer is not None and bearer == client.last_credential and OTHERS.isdisjoint(headers):
+        # The same bytes as this connection's last request: the digest is known, the lookup below still decides.
+        digest = client.last_digest
+    else:
+        plain = _plain(headers, bearer)
+        if isinstance(plain, Refusal):
+            return plain
+        digest = hashlib.sha256(plain).digest()
+        if bearer is not None:
+            client.last_credential, client.last_digest = bearer, digest
+    key = plane.keys.find(digest)
+    if key is None or (key.expires_at is not None and key.expires_at * 1000 <= x.started_wall_ns):
+        return WRONG
+    x.key = key
+    return None
+
+
+def _plain(headers: dict[bytes, bytes], bearer: bytes | None) -> bytes | Refusal:
+    """The one key that the headers hold."""
+    plain = None
+    if bearer is not None:
+        if bearer[:7].lower() != b"bearer ":
             return WRONG
-        plain = plain[7:].strip()
-    for name in _OTHERS:
+        plain = bearer[7:].strip()
+    for name in OTHERS:
         if name in headers:
             other = headers[name]
             if plain is not None and other != plain:
@@ -58,20 +78,4 @@ def authenticate(x: Exchange, plane: Plane) -> Refusal | None:
             plain = other
     if not plain:
         return MISSING
-    client = x.client
-    if plain == client.last_credential:
-        # The same bytes as this connection's last request; the digest is known, the lookup below still decides.
-        digest = client.last_digest
-    else:
-        if len(plain) > MOST_BYTES:
-            return WRONG
-        digest = hashlib.sha256(plain).digest()
-        client.last_credential = plain
-        client.last_digest = digest
-    key = plane.keys.find(digest)
-    if key is None:
-        return WRONG
-    if key.expires_at is not None and key.expires_at * 1000 <= wall_ns():
-        return WRONG
-    x.key = key
-    return None
+    return WRONG if len(plain) > MOST_BYTES else plain

@@ -21,6 +21,12 @@ def too_large(most: int) -> Refusal:
     )
 
 
+def complete(x: Exchange, plane: Plane) -> Refusal | None:
+    """The body came with its head: only its size is left to look at."""
+    most = bound(x, plane)
+    return x.refusal if x.body_bytes <= most else too_large(most)
+
+
 async def receive(x: Exchange, plane: Plane) -> Refusal | None:
     """Wait for the whole body."""
     head = x.head

@@ -3,18 +3,19 @@
 from collections.abc import Callable
 from typing import Final
 
-from sekisho.core.model.errors import Kind, Refusal
+from sekisho.core.model.errors import Fault, Kind, Refusal
 from sekisho.core.model.records import Refused
 from sekisho.core.policy import limits
 from sekisho.core.wire.http1.writers import LAST_CHUNK, chunk, fields, status_line
 from sekisho.dataplane.relay import Answer
 from sekisho.dataplane.stages import Exchange, Plane
-from sekisho.dataplane.upstream.errors import Fault
 from sekisho.kit.clock import monotonic_ns
 from sekisho.kit.money import UNIT
 
 JSON: Final = b"application/json"
 STREAM: Final = b"text/event-stream; charset=utf-8"
+JOIN_BYTES: Final = 65536
+"""Bodies up to this size are joined to their head; larger ones are not copied once more."""
 _CONNECTION: Final = (b"", b"connection: close\r\n")
 _HIDDEN: Final = {
     401: "refused the gateway's credential",
@@ -60,28 +61,34 @@ def judge(x: Exchange, body: bytes) -> Refusal | None:
     """Read a whole answer of the provider: its outcome goes into the exchange; an error comes back as a refusal."""
     status = x.upstream_status
     if status < 300:
-        outcome = x.route.dialect.read_answer(body)
-        if outcome is None:
-            x.fault = Fault("upstream_invalid_response", "the provider answered with what is no JSON object")
-            return x.fault.refusal()
-        x.outcome = outcome
-        return None
+        outcome = x.outcome = x.route.dialect.read_answer(body)
+        if outcome is not None:
+            return None
+        return _fault(x, "upstream_invalid_response", "the provider answered with what is no JSON object")
     if status < 400:
-        x.fault = Fault("upstream_redirected", f"the provider answered {status}; redirects are not followed")
-        return x.fault.refusal()
+        return _fault(x, "upstream_redirected", f"the provider answered {status}; redirects are not followed")
     if status in _HIDDEN:
-        x.fault = Fault("upstream_refused_credential", f"the provider {_HIDDEN[status]}; tell the operator")
-        return x.fault.refusal()
-    code, message = x.route.dialect.error_words(body)
-    x.trouble = (code or f"upstream_{status}", message or f"the provider answered {status} without an explanation")
-    return Refusal(
-        status,
-        _kind(status),
-        x.trouble[0],
-        x.trouble[1],
-        None,
-        _retry_after(x.answer) if status in (429, 503, 529) else None,
-    )
+        return _fault(x, "upstream_refused_credential", f"the provider {_HIDDEN[status]}; tell the operator")
+    if status > 599:
+        return _fault(x, "upstream_invalid_response", f"the provider answered with the status {status}, which HTTP does not know")
+    code, message, members = x.route.dialect.error_words(_without_secret(x, body))
+    x.trouble_code = code or f"upstream_{status}"
+    x.trouble_message = message or f"the provider answered {status} without an explanation"
+    wait = _retry_after(x.answer) if status in (429, 503, 529) else None
+    return Refusal(status, _kind(status), x.trouble_code, x.trouble_message, None, wait, details=members)
+
+
+def _fault(x: Exchange, code: str, message: str) -> Refusal:
+    x.fault = Fault(code, message)
+    return x.fault.refusal()
+
+
+def _without_secret(x: Exchange, body: bytes) -> bytes:
+    """Providers like to repeat the key that they refuse; it is not the client's to see, nor the record's."""
+    credential = x.credential
+    if credential is None or not credential.secret:
+        return body
+    return body.replace(credential.secret.encode(), "…".encode())
 
 
 def _kind(status: int) -> Kind:
@@ -102,8 +109,24 @@ def deliver(x: Exchange, plane: Plane, body: bytes) -> None:
     """Pass a whole answer's bytes on. The record is written by now."""
     answer = x.answer
     assert answer is not None
-    content_type = answer.headers.get(b"content-type", JSON)
-    _write_whole(x, plane, x.upstream_status, content_type, _call_fields(x) + _limit_fields(x, plane), body)
+    x.head_written = True
+    if plane.draining:
+        x.closing = True
+    head = b"%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b%b%b%b\r\n" % (
+        status_line(x.upstream_status),
+        answer.headers.get(b"content-type", JSON),
+        len(body),
+        x.request_id.encode(),
+        _CONNECTION[x.closing],
+        _call_fields(x),
+        _limit_fields(x, plane),
+        plane.common_fields,
+    )
+    if len(body) <= JOIN_BYTES:
+        x.client.write(head + body)
+    else:
+        x.client.write(head)
+        x.client.write(body)
 
 
 def begin_stream(x: Exchange, plane: Plane, on_final: Callable[[], None]) -> None:
@@ -132,6 +155,8 @@ def begin_stream(x: Exchange, plane: Plane, on_final: Callable[[], None]) -> Non
     )
     scanner = x.route.dialect.Scanner(envelope.include_usage)
     x.outcome = scanner.outcome
+    secret = x.credential.secret.encode() if x.credential is not None else b""
+    scanner.secret = secret
     answer.stream(scanner, plane.bounds.event_bytes, chunked=chunked, on_final=on_final)
 
 
@@ -144,11 +169,10 @@ def _break_stream(x: Exchange, event: bytes) -> None:
 
 
 def _write_whole(x: Exchange, plane: Plane, status: int, content_type: bytes, extra: bytes, body: bytes) -> None:
+    """An answer of our own making."""
     x.head_written = True
     head = x.head
-    if head is None:
-        x.closing = True
-    if plane.draining:
+    if head is None or plane.draining:
         x.closing = True
     block = b"%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b%b%b\r\n" % (
         status_line(status),
@@ -159,13 +183,7 @@ def _write_whole(x: Exchange, plane: Plane, status: int, content_type: bytes, ex
         extra,
         plane.common_fields,
     )
-    if head is not None and head.method == "HEAD":
-        body = b""
-    if len(body) <= 65536:
-        x.client.write(block + body)
-    else:
-        x.client.write(block)
-        x.client.write(body)
+    x.client.write(block if head is not None and head.method == "HEAD" else block + body)
 
 
 def _call_fields(x: Exchange) -> bytes:
@@ -173,14 +191,21 @@ def _call_fields(x: Exchange) -> bytes:
     target = x.target
     assert target is not None
     now = x.t_ended or monotonic_ns()
-    # What is neither wait for the upstream nor for its pieces is ours.
-    waited = now - x.t_connected if x.t_connected else 0
+    # What is not a wait for the upstream, nor for its pieces, is ours.
+    waited = now - (x.t_connected or now)
     own = now - x.started_ns - waited
-    cost = b"x-sekisho-cost: %d.%010d\r\n" % divmod(x.cost, UNIT) if x.cost is not None else b""
-    return b"%bx-sekisho-attempts: %d\r\n%bserver-timing: gateway;dur=%.3f, upstream;dur=%.3f\r\n" % (
+    if x.cost is None:
+        return b"%bx-sekisho-attempts: %d\r\nserver-timing: gateway;dur=%.3f, upstream;dur=%.3f\r\n" % (
+            target.reply_fields,
+            x.attempts,
+            own / 1e6,
+            waited / 1e6,
+        )
+    return b"%bx-sekisho-attempts: %d\r\nx-sekisho-cost: %d.%010d\r\nserver-timing: gateway;dur=%.3f, upstream;dur=%.3f\r\n" % (
         target.reply_fields,
         x.attempts,
-        cost,
+        x.cost // UNIT,
+        x.cost % UNIT,
         own / 1e6,
         waited / 1e6,
     )
@@ -189,22 +214,20 @@ def _call_fields(x: Exchange) -> bytes:
 def _limit_fields(x: Exchange, plane: Plane) -> bytes:
     """The key's limits after this call, as OpenAI's headers have them."""
     meter, key = x.meter, x.key
-    if key is None or meter is None:
+    if meter is None or key is None:
         return b""
     now = plane.loop.time()
     rpm, tpm = key.rpm, key.tpm
-    text = b""
-    if rpm is not None:
-        left, reset = limits.state(meter.requests_at, now, rpm)
-        text = b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\nx-ratelimit-reset-requests: %b\r\n" % (
-            rpm,
-            left,
-            reset,
-        )
-    if tpm is not None:
-        left, reset = limits.state(meter.tokens_at, now, tpm)
-        text += b"x-ratelimit-limit-tokens: %d\r\nx-ratelimit-remaining-tokens: %d\r\nx-ratelimit-reset-tokens: %b\r\n" % (tpm, left, reset)
-    return text
+    if rpm is None:
+        return b"" if tpm is None else _TOKEN_LIMIT % (tpm, *limits.state(meter.tokens_at, now, tpm))
+    if tpm is None:
+        return _REQUEST_LIMIT % (rpm, *limits.state(meter.requests_at, now, rpm))
+    return _BOTH_LIMITS % (rpm, *limits.state(meter.requests_at, now, rpm), tpm, *limits.state(meter.tokens_at, now, tpm))
+
+
+_REQUEST_LIMIT: Final = b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\nx-ratelimit-reset-requests: %b\r\n"
+_TOKEN_LIMIT: Final = b"x-ratelimit-limit-tokens: %d\r\nx-ratelimit-remaining-tokens: %d\r\nx-ratelimit-reset-tokens: %b\r\n"
+_BOTH_LIMITS: Final = _REQUEST_LIMIT + _TOKEN_LIMIT
 
 
 def _record_refusal(x: Exchange, refusal: Refusal, plane: Plane) -> None:

@@ -1,12 +1,16 @@
 """The end of a call, once: usage, cost, what was booked given back, the record's second half. Before the last byte of the answer."""
 
+from typing import Final
+
 from sekisho.core.model.chat import Usage, UsageSource
+from sekisho.core.model.errors import GONE
 from sekisho.core.model.records import CallEnded, Status
 from sekisho.core.policy import limits
 from sekisho.core.policy.pricing import BYTES_PER_TOKEN, cost, estimate
 from sekisho.dataplane.stages import Exchange, Plane
-from sekisho.dataplane.upstream.errors import GONE
 from sekisho.kit.clock import monotonic_ns
+
+UNKNOWN: Final = Usage(source=UsageSource.UNKNOWN)
 
 
 def settle(x: Exchange, plane: Plane) -> None:
@@ -14,53 +18,75 @@ def settle(x: Exchange, plane: Plane) -> None:
     if x.settled:
         return
     x.settled = True
-    counters = plane.counters
-    counters.in_flight -= 1
-    if not x.began:
-        _release(x, plane, 0)
-        return
+    plane.counters.in_flight -= 1
+    if x.held:
+        plane.let_go(x.held)
+        x.held = 0
+    tokens = _record(x, plane) if x.began else 0
+    meter = x.meter
+    if meter is not None:
+        meter.in_flight -= 1
+        surplus = x.booked_tokens - tokens
+        if surplus and x.booked_tokens:
+            assert x.key is not None
+            assert x.key.tpm is not None
+            meter.tokens_at = limits.give_back(meter.tokens_at, x.key.tpm, surplus)
+
+
+def _record(x: Exchange, plane: Plane) -> int:
+    """Write the record's second half; returns the tokens used."""
     now = x.t_ended = monotonic_ns()
     usage = _usage(x)
-    model = x.model
-    assert model is not None
-    rate = model.rate
+    tokens_in, tokens_out = usage.input, usage.output
+    assert x.model is not None
+    rate = x.model.rate
     if rate is not None:
         x.cost = cost(usage, rate)
         x.currency = rate.currency
     fault = x.fault
+    status, told = Status.COMPLETED, x.told
     if fault is not None:
-        x.status = Status.CANCELLED if fault.code in (GONE, "slow_reader") else Status.FAILED
-        code, message = fault.code, fault.message
+        status = Status.CANCELLED if fault.code in (GONE, "slow_reader") else Status.FAILED
+        code, message, told = fault.code, fault.message, told or fault.status
     else:
-        code, message = x.trouble
+        code, message = x.trouble_code, x.trouble_message
         if code:
-            x.status = Status.FAILED
-    answer = x.answer
+            status = Status.FAILED
+    answer, outcome = x.answer, x.outcome
     plane.journal.append(
         CallEnded(
             x.seq,
-            int(x.status),
-            x.told or (fault.status if fault is not None else 0),
-            usage.input,
-            usage.output,
+            status,
+            told,
+            tokens_in,
+            tokens_out,
             usage.cached,
             usage.reasoning,
-            int(usage.source),
+            usage.source,
             x.cost,
             x.currency,
-            (now - x.started_ns) // 1000,
-            (x.t_first_byte - x.started_ns) // 1000 if x.t_first_byte else None,
-            _stages(x, now),
+            (
+                x.started_ns,
+                x.t_head,
+                x.t_screened,
+                x.t_authenticated,
+                x.t_body,
+                x.t_routed,
+                x.t_admitted,
+                x.t_connected,
+                x.t_first_byte,
+                now,
+            ),
             x.attempts,
             x.body_bytes,
             answer.body_bytes if answer is not None else 0,
             x.upstream_status,
             code,
             message[:500],
-            x.outcome.finish_reason if x.outcome is not None else "",
+            outcome.finish_reason if outcome is not None else "",
         )
     )
-    _release(x, plane, usage.input + usage.output)
+    return tokens_in + tokens_out
 
 
 def _usage(x: Exchange) -> Usage:
@@ -68,45 +94,8 @@ def _usage(x: Exchange) -> Usage:
     if x.outcome is not None and x.outcome.usage is not None:
         return x.outcome.usage
     answer = x.answer
-    if answer is None or x.envelope is None or not answer.status or answer.status >= 300:
-        return Usage(source=UsageSource.UNKNOWN)
+    if answer is None or x.envelope is None or not answer.status or answer.status >= 300 or (x.fault is not None and x.fault.no_answer):
+        return UNKNOWN
     if answer.scanner is not None:
         return estimate(len(x.envelope.body), answer.scanner.events)
     return estimate(len(x.envelope.body), answer.body_bytes // BYTES_PER_TOKEN)
-
-
-def _release(x: Exchange, plane: Plane, tokens: int) -> None:
-    if x.held:
-        plane.let_go(x.held)
-        x.held = 0
-    meter, key = x.meter, x.key
-    if meter is None or key is None:
-        return
-    meter.in_flight -= 1
-    if key.tpm is not None and tokens != x.booked_tokens:
-        meter.tokens_at = limits.give_back(meter.tokens_at, key.tpm, x.booked_tokens - tokens)
-
-
-def _stages(x: Exchange, now: int) -> tuple[int, ...]:
-    """Own times by the names of `records.STAGES`; a stage that was not reached took nothing."""
-    if x.t_first_byte:
-        # The usual way, through every stage, without a loop.
-        screened, authenticated, body, routed = x.t_screened, x.t_authenticated, x.t_body, x.t_routed
-        admitted, connected, first = x.t_admitted, x.t_connected, x.t_first_byte
-        return (
-            (x.t_head - x.started_ns) // 1000,
-            (screened - x.t_head) // 1000,
-            (authenticated - screened) // 1000,
-            (body - authenticated) // 1000,
-            (routed - body) // 1000,
-            (admitted - routed) // 1000,
-            (connected - admitted) // 1000,
-            (first - connected) // 1000,
-            (now - first) // 1000,
-        )
-    times = []
-    last = x.started_ns
-    for mark in (x.t_head, x.t_screened, x.t_authenticated, x.t_body, x.t_routed, x.t_admitted, x.t_connected, 0, now):
-        times.append((mark - last) // 1000 if mark else 0)
-        last = mark or last
-    return tuple(times)

@@ -1,4 +1,4 @@
-"""One connection to an upstream: a request goes out, its response comes back to a sink. It decides nothing about reuse but tells the truth."""
+"""One connection to an upstream: a request goes out, its response comes back to a sink. Others decide about reuse; it tells the truth."""
 
 import asyncio
 import socket
@@ -40,7 +40,11 @@ class UpstreamConnection(asyncio.Protocol):
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
-        self._reader.feed(data)
+        if self._reader.busy:
+            self._reader.feed(data)
+        else:
+            # Bytes that nobody asked for: whatever they are, they must not become the answer to the next request.
+            self.abort()
 
     def eof_received(self) -> bool:
         return False
@@ -70,10 +74,6 @@ class UpstreamConnection(asyncio.Protocol):
         """Let another sink take what is left of the response."""
         self._sink = sink
         self._reader.hand_over(sink)
-
-    def forget(self) -> None:
-        """Nobody waits any more."""
-        self._sink = None
 
     @property
     def reusable(self) -> bool:

@@ -5,9 +5,9 @@ import ssl
 from collections.abc import Callable
 from typing import Any, Final
 
+from sekisho.core.model.errors import Fault
 from sekisho.core.wire.http1.events import ResponseSink
 from sekisho.dataplane.upstream.client import UpstreamConnection
-from sekisho.dataplane.upstream.errors import Fault
 from sekisho.dataplane.upstream.targets import Origin
 from sekisho.kit.drive import Baton
 from sekisho.kit.tasks import Tasks
@@ -60,7 +60,8 @@ class Pool:
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
-            if connection.closed:
+            if not connection.reusable:
+                connection.abort()
                 continue
             if self._clock() - connection.idle_since > STALE_AFTER_S and connection.stale():
                 connection.abort()
@@ -68,21 +69,21 @@ class Pool:
             return connection
         return None
 
-    def connect(self, origin: Origin, timeout: float) -> Baton:
-        """Open a connection; the baton brings an `UpstreamConnection` or a `Fault`, within the timeout."""
+    def connect(self, origin: Origin, within: float) -> Baton:
+        """Open a connection; the baton brings an `UpstreamConnection` or a `Fault`, within so many seconds."""
         baton = Baton()
         if self.open >= self._most:
             baton.hand(Fault("upstream_busy", "all connections to providers are in use; try again", retry_after=1))
             return baton
         self.open += 1
-        self._tasks.start(self._connect(origin, timeout, baton), f"connect {origin.name}")
+        self._tasks.start(self._connect(origin, within, baton), f"connect {origin.name}")
         return baton
 
-    async def _connect(self, origin: Origin, timeout: float, baton: Baton) -> None:
+    async def _connect(self, origin: Origin, within: float, baton: Baton) -> None:
         connection = UpstreamConnection(origin, self._lost)
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(within):
                 if origin.unix_path is not None:
                     await loop.create_unix_connection(lambda: connection, origin.unix_path)
                 else:
@@ -90,7 +91,7 @@ class Pool:
                         lambda: connection, origin.host, origin.port, ssl=origin.tls, server_hostname=origin.host if origin.tls else None
                     )
         except TimeoutError:
-            result: Any = Fault("connect_timeout", f"the provider did not accept a connection within {timeout:g} s")
+            result: Any = Fault("connect_timeout", f"the provider did not accept a connection within {within:g} s")
         except ssl.SSLCertVerificationError as error:
             result = Fault("upstream_tls_failed", f"the provider's certificate is not trusted: {error.verify_message}")
         except ssl.SSLError as error:
@@ -118,7 +119,6 @@ class Pool:
         if not connection.reusable:
             connection.abort()
             return
-        connection.forget()
         connection.idle_since = self._clock()
         idle = self._idle.get(connection.origin)
         if idle is None:

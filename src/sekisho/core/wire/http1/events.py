@@ -1,8 +1,11 @@
 """The vocabulary of framing: what a reader tells its owner."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from sekisho.core.model.errors import Refusal
+
+METHODS: Final = {method.encode(): method for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
+"""What is served. llhttp knows RTSP's and others' as well; those, CONNECT and TRACE have no meaning here."""
 
 
 class Head:

@@ -12,7 +12,7 @@ from typing import Final
 import httptools
 
 from sekisho.core.model.errors import Kind, Refusal
-from sekisho.core.wire.http1.events import Head, RequestSink, ResponseSink
+from sekisho.core.wire.http1.events import METHODS, Head, RequestSink, ResponseSink
 
 SINGLE: Final = frozenset(
     (
@@ -54,8 +54,6 @@ def _bad(message: str, code: str = "bad_request", status: int = 400, param: str 
     return Refusal(status, Kind.INVALID, code, message, param, should_retry=False, close=True)
 
 
-METHODS: Final = {method.encode(): method for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
-"""llhttp knows RTSP's and others' as well; those, CONNECT and TRACE have no meaning here."""
 RARE: Final = frozenset((b"transfer-encoding", b"expect", b"upgrade"))
 """Headers that change how the message goes on."""
 
@@ -137,7 +135,7 @@ class RequestReader:
             if not self._ended:
                 self._refuse(_explain(error))
             return
-        if self._ended or not self.in_message and not self._head_raw:
+        if self._ended or (not self.in_message and not self._head_raw):
             return
         self._check_progress(data, body_before)
 
@@ -261,7 +259,7 @@ class RequestReader:
         return True
 
     def _check_head(self, headers: dict[bytes, bytes], version: str, method: str | None, url: bytes) -> Refusal | None:
-        if version != "1.1" and version != "1.0":  # noqa: PLR1714 - two comparisons are faster than a tuple
+        if version != "1.1" and version != "1.0":
             return _bad("only HTTP/1.1 and HTTP/1.0 are spoken here", "version_not_supported", 505)
         if method is None:
             return _bad("this method is not known here", "method_not_supported", 501)
@@ -377,7 +375,7 @@ class _BodyOf:
             self._reader._complete()
 
 
-_PHRASES: Final = {
+_PHRASES: Final[dict[type[Exception], str]] = {
     httptools.HttpParserInvalidMethodError: "the method is unknown; use one of HTTP's own",
     httptools.HttpParserInvalidURLError: "the request target holds characters that must be percent-encoded",
 }
@@ -446,10 +444,7 @@ class ResponseReader:
         return self._sink is None and not self._spoilt and not self._to_the_close and self._keep_alive
 
     def feed(self, data: bytes) -> None:
-        """Read on. Bytes that nobody asked for spoil the connection."""
-        if self._sink is None:
-            self._spoilt = True
-            return
+        """Read on, while `busy`."""
         if self._head_raw >= 0:
             self._head_raw += len(data)
         try:
@@ -507,10 +502,9 @@ class ResponseReader:
                 self._fail("the provider sends informational answers without end")
             return
         headers = self._headers
-        if self._head_raw > self._head_bytes:
-            if sum(len(name) + len(value) + 4 for name, value in headers.items()) > self._head_bytes:
-                self._fail("the provider's answer has a head beyond all bounds")
-                return
+        if self._head_raw > self._head_bytes and sum(len(name) + len(value) + 4 for name, value in headers.items()) > self._head_bytes:
+            self._fail("the provider's answer has a head beyond all bounds")
+            return
         self._to_the_close = b"content-length" not in headers and b"transfer-encoding" not in headers and status not in (204, 304)
         self._head_raw = -1
         sink.response_head(status, headers)
