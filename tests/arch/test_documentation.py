@@ -16,7 +16,7 @@ from sekisho.api.app import ROUTERS
 from sekisho.app import settings
 from sekisho.core.dialects import registry
 from sekisho.core.model import records
-from sekisho.dataplane.upstream import errors
+from sekisho.core.model import errors
 
 ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"

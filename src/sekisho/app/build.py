@@ -17,7 +17,7 @@ from sekisho.bridge.publisher import Publisher
 from sekisho.bridge.recorder import Recorder
 from sekisho.engines.builtin import BuiltInEngine
 from sekisho.kit import clock, crypto
-from sekisho.storage.database import Database, library_may_corrupt_wal, sqlite_path
+from sekisho.storage.database import Database, sqlite_path
 from sekisho.storage.errors import StorageError
 from sekisho.storage.preparation import Prepared, prepare
 
@@ -68,26 +68,24 @@ class FirstKey:
 async def open_core(loaded: settings.Loaded, *, on_ready: Any = lambda pid: None) -> Core:
     """Open ring and database, bring the schema up to date, read the configuration. Raises StartError, and then nothing was overwritten."""
     system_clock = clock.SystemClock()
-    try:
-        path = sqlite_path(loaded.database_url)
-        ring = rings.open_ring(loaded.home.ring_file, loaded.secret_key, path)
-        database = Database(path)
-        await database.open()
-    except (StorageError, rings.RingError) as error:
-        raise StartError(str(error)) from error
-    try:
-        prepared = await prepare(database, ring, system_clock, loaded.home.backups)
-        engine = BuiltInEngine(loaded.home.models, loaded.settings.engines, on_change=lambda: publisher.republish())
-        await engine.open()
-        publisher = Publisher(Compiler(database, ring, engine.models), engines=engine, on_ready=on_ready)
-        await publisher.load()
-    except StorageError as error:
-        await database.close()
-        raise StartError(str(error)) from error
+    async with contextlib.AsyncExitStack() as undo:
+        try:
+            path = sqlite_path(loaded.database_url)
+            ring = rings.open_ring(loaded.home.ring_file, loaded.secret_key, path)
+            database = Database(path)
+            undo.push_async_callback(database.close)
+            await database.open()
+            prepared = await prepare(database, ring, system_clock, loaded.home.backups)
+            engine = BuiltInEngine(loaded.home.models, loaded.settings.engines, on_change=lambda: publisher.republish())
+            undo.push_async_callback(engine.close)
+            await engine.open()
+            publisher = Publisher(Compiler(database, ring, engine.models), engines=engine, on_ready=on_ready)
+            await publisher.load()
+        except (StorageError, rings.RingError) as error:
+            raise StartError(str(error)) from error
+        undo.pop_all()
     if prepared.migrated_from is not None:
         log.info("the database was brought up to date", extra={"from": prepared.migrated_from, "backup": str(prepared.backup)})
-    if library_may_corrupt_wal():
-        log.debug("this SQLite can corrupt a WAL that several connections write; Sekisho writes with one")
     journal = loaded.settings.journal
     recorder = Recorder(loaded.home.journal, database, sync_seconds=journal.sync_interval_ms / 1000 if journal.sync == "interval" else None)
     return Core(loaded, system_clock, ring, database, prepared, engine, publisher, recorder)

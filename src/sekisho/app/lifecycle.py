@@ -42,10 +42,12 @@ class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Loaded(Home(Path(self.home)), self.settings, self.origins, self.secret_key)
 
 
-class Workforce(msgspec.Struct, frozen=True):
-    """Every further line: the pids of the workers that serve."""
+class Update(msgspec.Struct, frozen=True):
+    """Every further line: who serves now, and after a reload the settings that are in force."""
 
     workers: tuple[int, ...]
+    settings: Settings | None = None
+    origins: dict[str, str] = {}
 
 
 class Ready(msgspec.Struct, frozen=True, tag_field="event", tag="ready"):
@@ -104,6 +106,10 @@ class NodeSystem:
         self._orders = orders
         self._gauges = gauges
         self._say = say
+
+    def reloaded(self, orders: Orders) -> None:
+        """The settings in force are others now."""
+        self._orders = orders
 
     async def status(self) -> dict[str, object]:
         """Everything of the status but the revision."""

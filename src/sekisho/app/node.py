@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sekisho.app.build import App, Core
     from sekisho.app.servers import Server
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("sekisho.app.node")  # `__name__` is `__main__` here
 
 DRAIN_SECONDS: Final = 8.0
 """How long the recorder may take for what the workers left; the rest is recorded at the next start."""
@@ -38,6 +38,7 @@ class Node:
         self._orders = orders
         self._voice = voice
         self._end = asyncio.Event()
+        self._system = lifecycle.NodeSystem(orders, self._gauges, self.say)
         self._tasks = Tasks(self._crashed)
         self._doors: list[tuple[Server, asyncio.Task[None]]] = []
         self.failure: str | None = None
@@ -61,6 +62,7 @@ class Node:
         home = self._orders.loaded().home
         link = homes.bind_socket(home.link_socket)
         self.core = core = await build.open_core(self._orders.loaded(), on_ready=lambda pid: self.say(lifecycle.WorkerReady(pid)))
+        _warn_of_the_library()
         try:
             core.publisher.expect(self._orders.workers)
             await core.publisher.listen(link)
@@ -79,17 +81,21 @@ class Node:
     async def _obey(self, orders: asyncio.StreamReader) -> None:
         """Hear the supervisor until it is gone."""
         while line := await orders.readline():
+            update = msgspec.json.decode(line, type=lifecycle.Update)
             assert self.core is not None
-            self.core.publisher.expect(msgspec.json.decode(line, type=lifecycle.Workforce).workers)
+            self.core.publisher.expect(update.workers)
+            if update.settings is not None:
+                self._orders = msgspec.structs.replace(self._orders, settings=update.settings, origins=update.origins)
+                self._system.reloaded(self._orders)
+                logs.setup(update.settings.logs.level, update.settings.logs.loggers)
         self._end.set()
 
     async def _open_doors(self, core: "Core") -> None:
         """Make the management API in a thread's time, open both doors, and say so."""
         from sekisho.app import build
 
-        system = lifecycle.NodeSystem(self._orders, self._gauges, self.say)
         # The imports take a third of a second; the loop goes on serving the link beside them.
-        services = await asyncio.to_thread(build.services, core, system)
+        services = await asyncio.to_thread(build.services, core, self._system)
         local, tunnel = await asyncio.to_thread(build.applications, services)
         home = self._orders.loaded().home
         self._serve(local, homes.bind_socket(home.node_socket), "door for the owner")
@@ -128,6 +134,16 @@ class Node:
     def end(self) -> None:
         """End in order, as at the end of the orders."""
         self._end.set()
+
+
+def _warn_of_the_library() -> None:
+    from sekisho.storage.database import library_may_corrupt_wal, library_version
+
+    if library_may_corrupt_wal():
+        log.warning(
+            "this SQLite can damage a database that several connections write; Sekisho writes with one, let no other program write to it",
+            extra={"sqlite": ".".join(map(str, library_version()))},
+        )
 
 
 async def _main(voice: int) -> int:

@@ -34,6 +34,8 @@ NODE_END_SECONDS: Final = 20.0
 """How long the node may take to record the rest and close."""
 PORTS_TRIED: Final = 100
 _BACKLOG: Final = 4096
+_STDERR: Final = 2
+"""Where a worker's standard output goes: ours is for results."""
 _KEPT_FROM_CHILDREN: Final = ("SEKISHO_SECRET_KEY", "SEKISHO_DATABASE_URL", "SEKISHO_DATABASE__URL")
 """Variables that hold secrets; a child that needs one is told on its standard input."""
 
@@ -106,6 +108,8 @@ class Supervisor:
         self._loaded = loaded
         self._flags = flags
         self._sockets = sockets
+        # Asked now: they are told to others after the sockets are closed, too.
+        self._addresses: dict[str, tuple[str, int]] = {door: bound.getsockname()[:2] for door, bound in sockets.items()}
         self._lock = lock
         self._commands = commands
         self._out = out
@@ -172,8 +176,8 @@ class Supervisor:
             settings=loaded.settings,
             origins=loaded.origins,
             supervisor=os.getpid(),
-            gateway_port=self._port("gateway"),
-            console_port=self._port("console"),
+            gateway_port=self._addresses["gateway"][1],
+            console_port=self._addresses["console"][1],
             started_at=self._started_at,
             first=not self._welcomed,
             secret_key=loaded.secret_key,
@@ -225,12 +229,12 @@ class Supervisor:
 
     def _tell_workforce(self) -> None:
         if self._node is not None:
-            self._node.tell(lifecycle.encode(lifecycle.Workforce(self._serving())))
+            self._node.tell(lifecycle.encode(lifecycle.Update(self._serving())))
 
     def _print_banner(self, ready: lifecycle.Ready) -> None:
         text = welcome.banner(
-            gateway=_url(self._sockets["gateway"]),
-            console=_url(self._sockets["console"]),
+            gateway=_url(*self._addresses["gateway"]),
+            console=_url(*self._addresses["console"]),
             home=str(self._loaded.home.path),
             first_key=ready.first_key,
             engines=ready.engines,
@@ -272,7 +276,7 @@ class Supervisor:
             journal=Journal(segment_bytes=configured.journal.segment_bytes, on_full=configured.journal.on_full),
             log_level=configured.logs.level,
         )
-        child = await _start(self._commands.worker, pass_fds=tuple(bound.fileno() for bound in self._sockets.values()), stdout=None)
+        child = await _start(self._commands.worker, pass_fds=tuple(bound.fileno() for bound in self._sockets.values()), stdout=_STDERR)
         child.tell(lifecycle.encode(orders))
         return child
 
@@ -303,7 +307,8 @@ class Supervisor:
             old = list(self._workers.values())
             self._workers.update(fresh)
             self._draining.update(old)
-            self._tell_workforce()
+            if self._node is not None:
+                self._node.tell(lifecycle.encode(lifecycle.Update(self._serving(), self._loaded.settings, self._loaded.origins)))
             log.info(
                 "new workers serve with the settings on disk; the old ones drain", extra={"workers": [each.pid for each in fresh.values()]}
             )
@@ -360,11 +365,8 @@ class Supervisor:
             await self._node.end(NODE_END_SECONDS)
         await self._tasks.stop()
 
-    def _port(self, door: str) -> int:
-        return int(self._sockets[door].getsockname()[1])
 
-
-async def _start(command: Sequence[str], *, pass_fds: tuple[int, ...], stdout: int | None) -> Child:
+async def _start(command: Sequence[str], *, pass_fds: tuple[int, ...], stdout: int) -> Child:
     # A session of its own: an interrupt at the terminal is ours to pass on, in order.
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -381,9 +383,8 @@ def _describe(status: int) -> str:
     return f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
 
 
-def _url(bound: socket.socket) -> str:
+def _url(host: str, port: int) -> str:
     """How a client on this host reaches a listening socket."""
-    host, port = bound.getsockname()[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         host = "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

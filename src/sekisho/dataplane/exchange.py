@@ -131,6 +131,8 @@ def keep_connection(x: Exchange, plane: Plane, answered: Answer) -> None:
     assert x.target is not None
     if x.target.sandbox:
         return
+    if b"keep-alive" in answered.headers:
+        upstream.origin.thread_bound = True
     if answered.ended:
         plane.pool.release(upstream)
     else:

@@ -11,13 +11,16 @@ SCALE: Final = 10
 UNIT: Final = 10**SCALE
 """Our integers in one whole unit of currency (one dollar, one euro, one yen)."""
 
+MOST_DIGITS: Final = 18
+"""Digits before the point that an amount may have; `1e999999999` is not worth computing."""
 MILLION: Final = 1_000_000
 
 
 def parse_amount(text: str) -> int:
     """Read a decimal string exactly; raises ValueError where it has more than ten decimals or is no number."""
     try:
-        scaled = Decimal(text) * UNIT
+        amount = Decimal(text)
+        scaled = amount * UNIT if amount.is_finite() and amount.adjusted() < MOST_DIGITS else Decimal("nan")
     except InvalidOperation:
         raise ValueError(f"{text!r} is not an amount; write it as a decimal, such as 12.50") from None
     if not scaled.is_finite() or scaled != scaled.to_integral_value():

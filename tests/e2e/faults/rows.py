@@ -80,6 +80,9 @@ class Row:
     asks_usage: bool = False
     own: bool = False
     """Whether the fault may touch the provider's standing, so that it gets a provider of its own."""
+    repeatable: bool = False
+    """Whether the request may be sent a second time, if the first went over a kept connection that was closed without a byte: nobody
+    can tell that from a close that crossed the request on its way (RFC 9112, 9.3.1)."""
     retry_after: tuple[int, int] | None = None
     """Bounds of `retry-after` in seconds; None: the header is not looked at."""
 
@@ -647,8 +650,8 @@ def _refusal_rows() -> tuple[Row, ...]:
 REFUSALS: Final = _refusal_rows()
 
 RESETS: Final = (
-    Row("resets before the head", (RESET,), 502, CUT, upstream_status=0),
-    Row("closes before the head", (Close(),), 502, CUT, upstream_status=0),
+    Row("resets before the head", (RESET,), 502, CUT, upstream_status=0, repeatable=True),
+    Row("closes before the head", (Close(),), 502, CUT, upstream_status=0, repeatable=True),
     Row("resets inside the body", (Send(_JSON[:-20]), Pause(0.1), RESET), 502, CUT, usage="estimated"),
     Row("resets inside a stream", (Send(_sse(*_FIRST)), Pause(0.1), RESET), 200, CUT, stream=True, usage="estimated", spoken=_FIRST_TEXT),
 )

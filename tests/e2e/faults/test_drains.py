@@ -165,6 +165,32 @@ def test_reload_fails_no_call() -> None:
         assert all([record["status"] for record in found] == ["completed"] for found in records.values())
 
 
+def test_reload_serves_connections_that_have_not_spoken_yet() -> None:
+    """A client that has just connected is about to call: closing its connection, as one closes an idle one, would fail that call."""
+    with Arena.open() as arena:
+
+        async def hesitant(number: int) -> Answer:
+            await asyncio.sleep(number * 0.005)
+            call = await Call.open(arena.port)
+            await asyncio.sleep(0.1)
+            try:
+                await call.send(chat(MODEL, "hesitant", arena.key))
+                return await call.read_all()
+            except ConnectionError:
+                return call.answer
+
+        async def scenario() -> list[Answer]:
+            before = arena.workers()
+            calls = asyncio.gather(*(hesitant(number) for number in range(500)))
+            await asyncio.to_thread(arena.management.post, "/api/system/reload")
+            answers = await calls
+            assert not set(arena.workers()) & set(before), "the workers were replaced in the midst of it"
+            return list(answers)
+
+        failed = [answer for answer in asyncio.run(scenario()) if answer.status != 200 or not answer.whole]
+        assert not failed, f"{len(failed)} calls failed, such as {failed[:2]}"
+
+
 def test_reload_with_broken_settings_changes_nothing() -> None:
     """The old settings and the old workers stay, and the log says why."""
     with Arena.open() as arena:

@@ -212,6 +212,7 @@ def test_bytes_of_the_answer_are_the_engines(house: House, tapped: Engine) -> No
         plain = client.post("/v1/chat/completions", json=body)
         asked = client.post("/v1/chat/completions", json={**body, "stream": True, "stream_options": {"include_usage": True}})
         unasked = client.post("/v1/chat/completions", json={**body, "stream": True})
+    assert [answer.status_code for answer in (plain, asked, unasked)] == [200] * 3
     first, second, third = (call.response for call in watch.calls)
     assert first is not None
     assert second is not None

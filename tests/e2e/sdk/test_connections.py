@@ -45,7 +45,6 @@ def test_an_engine_that_closes_after_an_answer_without_a_word_costs_no_call(
     answers = [chat(caller, f"{name}/fake", stream=True) for _ in range(30)]
     assert [answer.status_code for answer in answers] == [200] * 30
     assert all(answer.text.endswith("data: [DONE]\n\n") for answer in answers)
-    assert len(upstream.calls) == 30, "each call reached the engine once"
 
 
 def test_a_reused_connection_that_ends_before_its_answer_is_tried_once_more_on_a_fresh_one(

@@ -42,6 +42,10 @@ def began(seq: int, **other: Any) -> CallBegan:
     return CallBegan(**{**members, **other})
 
 
+MARKS = (1_000_000, 1_001_000, 1_003_000, 1_006_000, 1_006_000, 1_006_000, 1_006_000, 1_006_000, 5_000_000, 10_000_000)
+"""Nanoseconds: stages of 1, 2, 3, 0, 0, 0, 0, 3994 and 5000 µs, the first byte after 4 ms, the end after 9."""
+
+
 def ended(seq: int, **other: Any) -> CallEnded:
     members: dict[str, Any] = {
         "seq": seq,
@@ -51,8 +55,8 @@ def ended(seq: int, **other: Any) -> CallEnded:
         "output_tokens": 5,
         "cached_tokens": 1,
     }
-    members |= {"reasoning_tokens": 2, "usage_source": 1, "cost": 700, "currency": "USD", "duration_us": 9000, "ttfb_us": 4000}
-    members |= {"stages": (1, 2, 3), "attempts": 1, "bytes_in": 10, "bytes_out": 20, "upstream_status": 200, "finish_reason": "stop"}
+    members |= {"reasoning_tokens": 2, "usage_source": 1, "cost": 700, "currency": "USD", "marks": MARKS}
+    members |= {"attempts": 1, "bytes_in": 10, "bytes_out": 20, "upstream_status": 200, "finish_reason": "stop"}
     return CallEnded(**{**members, **other})
 
 
@@ -189,7 +193,8 @@ def test_a_call_is_recorded_with_all_that_is_known(tmp_path: Path, writers: list
         (row,) = await house.rows(f"SELECT {names} FROM calls")
         found = dict(zip(recorders.CALL_COLUMNS, row, strict=True))
         whole = msgspec.structs.asdict(began(1, client_request_id="mine", user_agent="curl")) | msgspec.structs.asdict(ended(1))
-        assert found == {**whole, "boot": "boot1", "stages": "1,2,3"}
+        del whole["marks"]
+        assert found == {**whole, "boot": "boot1", "duration_us": 9000, "ttfb_us": 4000, "stages": "1,2,3,0,0,0,0,3994,5000"}
         assert await house.rows("SELECT at, path, code, suppressed FROM refusals") == [(NOON, "/etc/passwd", "not_found", 0)]
 
     play(tmp_path, scene)
@@ -200,7 +205,9 @@ def test_hours_are_summed_by_what_is_asked_for(tmp_path: Path, writers: list[Wri
         hour = 3600 * SECOND
         writer = Writer(house.directory)
         writers.append(writer)
-        writer.write(began(1), ended(1), began(2, key_label="renamed"), ended(2, status=Status.CANCELLED, cost=50, ttfb_us=None))
+        writer.write(
+            began(1), ended(1), began(2, key_label="renamed"), ended(2, status=Status.CANCELLED, cost=50, marks=(*MARKS[:-2], 0, MARKS[-1]))
+        )
         writer.write(began(3), ended(3, status=Status.FAILED, cost=None, currency=""), began(4), ended(4, cost=9, currency="JPY"))
         await house.once()
         writer.write(began(5, started_at=NOON + hour), ended(5), began(6), ended(6))

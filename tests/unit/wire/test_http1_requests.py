@@ -1,13 +1,13 @@
 """The reader against the door's table: what the listener refuses is refused here, however it is cut, and nothing behind it is read."""
 
 import pytest
+
+from sekisho.core.wire.http1.readers import RequestReader
 from tests.e2e.door.cases import CASES, FRAMING, VALID, Case
 from tests.e2e.door.messages import BODY, MARKER, fill, get, message, pieces
 from tests.unit.wire.oracles import requests_by_h11
 from tests.unit.wire.sinks import HEADER_BYTES, HEADER_COUNT, TARGET_BYTES, Requests
 from tests.unit.wire.sinks import requests_of as _requests_of
-
-from sekisho.core.wire.http1.readers import RequestReader
 
 OWN = b"p00000000000"
 READ = 64 * 1024

@@ -1,9 +1,9 @@
 """The reader of upstream answers: hostile input, one answer at a time, whole or failed, never both."""
 
 import pytest
-from tests.unit.wire.sinks import Response, response_of
 
 from sekisho.core.wire.http1.readers import ResponseReader
+from tests.unit.wire.sinks import Response, response_of
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

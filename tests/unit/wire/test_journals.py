@@ -11,7 +11,7 @@ from sekisho.core.wire import journal
 
 FRAMES: list[Frame] = [
     CallBegan(1, "r1", 5, "POST", "/v1/chat/completions", "127.0.0.1", "k", "label", "default", "up/m", "up", "m", "c", True),
-    CallEnded(1, 0, 200, 7, 3, 0, 0, 1, 12_345, "USD", 900, 400, (1,) * 10, 1, 100, 200),
+    CallEnded(1, 0, 200, 7, 3, 0, 0, 1, 12_345, "USD", (1_000,) * 10, 1, 100, 200),
     Refused(6, "r2", "GET", "/関所", "::1", "", 401, "invalid_key", "x" * 200),
     Rolled(2),
     Closed(9),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Final
+from urllib.parse import unquote
 
 from sekisho.core.model.snapshot import Catalog, Key, Model, Provider
 
@@ -33,10 +34,8 @@ class Directory:
         return model
 
     def find_escaped(self, name: str) -> Model | None:
-        """Like `find`, for a name out of a path: `%2F` and `%3A` stand for `/` and `:`, nothing else is decoded."""
-        for escape, letter in (("%2F", "/"), ("%2f", "/"), ("%3A", ":"), ("%3a", ":"), ("%40", "@")):
-            name = name.replace(escape, letter)
-        return self.find(name)
+        """Like `find`, for a name out of a path, where clients escape slashes, colons and blanks, or do not. Decoded once."""
+        return self.find(name) or self.find(unquote(name))
 
     def visible(self, key: Key) -> list[Model]:
         """Exactly the models that a key may call."""

@@ -1,6 +1,6 @@
 """One try with one credential: dial, send, take the answer. Failures are values; the record of the call begins here."""
 
-from typing import Final
+from typing import Final, TypeGuard
 
 from sekisho.core.model.errors import Fault
 from sekisho.core.model.records import CallBegan
@@ -11,6 +11,8 @@ from sekisho.dataplane.upstream.client import UpstreamConnection
 from sekisho.dataplane.upstream.targets import Target
 from sekisho.kit.clock import monotonic_ns
 
+RACE_S: Final = 1.0
+"""A close that comes later than this after the request is an answer of a kind."""
 FORWARDED: Final = frozenset((b"openai-beta", b"openai-organization", b"openai-project", b"traceparent", b"tracestate", b"idempotency-key"))
 """What of the client's headers a provider gets; everything else stays here, above all keys and cookies."""
 
@@ -43,9 +45,30 @@ async def attempt(x: Exchange, plane: Plane, tried: tuple[str, ...]) -> None:
         await answer.head()
     else:
         await answer.whole()
+    if answer.fault is not None and _lost_race(upstream, answer, plane):
+        # Once more, on a connection that nobody can have closed yet.
+        x.attempts -= 1
+        plane.pool.forget(upstream.origin)
+        await attempt(x, plane, tried)
+        return
     x.t_first_byte = answer.first_ns
     x.upstream_status = answer.status
     x.fault = answer.fault
+
+
+def _lost_race(upstream: UpstreamConnection | Sandbox, answer: Answer, plane: Plane) -> TypeGuard[UpstreamConnection]:
+    """Whether a kept connection was closed by the provider before it answered with a single byte, right after the request was sent.
+
+    Then its close crossed our request on the way, and the request was not looked at (RFC 9112, 9.3.1).
+    """
+    return (
+        isinstance(upstream, UpstreamConnection)
+        and upstream.requests > 1
+        and answer.fault is not None
+        and answer.fault.code == "upstream_cut"
+        and not upstream.answering
+        and plane.loop.time() - answer.last_at < RACE_S
+    )
 
 
 async def _wake(x: Exchange, plane: Plane, target: Target) -> Target | None:

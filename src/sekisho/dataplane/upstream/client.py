@@ -18,7 +18,7 @@ JOIN_BYTES: Final = 64 * 1024
 class UpstreamConnection(asyncio.Protocol):
     """Carries one request at a time."""
 
-    __slots__ = ("_on_lost", "_reader", "_sink", "_transport", "closed", "idle_since", "origin", "requests")
+    __slots__ = ("_on_lost", "_raw", "_reader", "_sink", "_transport", "closed", "idle_since", "origin", "requests")
 
     def __init__(self, origin: Origin, on_lost: Callable[["UpstreamConnection"], None]) -> None:
         self.origin = origin
@@ -26,6 +26,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._reader = ResponseReader(HEAD_BYTES)
         self._sink: ResponseSink | None = None
         self._transport: asyncio.Transport | None = None
+        self._raw: socket.socket | None = None
         self.closed = False
         self.idle_since = 0.0
         self.requests = 0
@@ -35,9 +36,11 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are transports by behaviour, not by descent.
         self._transport = cast(asyncio.Transport, transport)
+        pseudo = transport.get_extra_info("socket")
         if self.origin.unix_path is None:
-            raw = transport.get_extra_info("socket")
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            pseudo.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # A second handle on the same descriptor, to peek; it is let go of, not closed, when the transport closes it.
+        self._raw = socket.socket(pseudo.family, socket.SOCK_STREAM, 0, fileno=pseudo.fileno())
 
     def data_received(self, data: bytes) -> None:
         if self._reader.busy:
@@ -51,6 +54,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
+        if self._raw is not None:
+            self._raw.detach()
+            self._raw = None
         self._on_lost(self)
         sink, self._sink = self._sink, None
         if sink is not None and self._reader.busy and not (exc is None and self._reader.ended()):
@@ -76,21 +82,27 @@ class UpstreamConnection(asyncio.Protocol):
         self._reader.hand_over(sink)
 
     @property
+    def answering(self) -> bool:
+        """Whether a byte of the awaited answer has come."""
+        return self._reader.started
+
+    @property
     def reusable(self) -> bool:
         """Whether another request may follow: the response is whole, nothing surplus came, and all of the request was taken."""
         transport = self._transport
         return not self.closed and transport is not None and self._reader.reusable and transport.get_write_buffer_size() == 0
 
     def stale(self) -> bool:
-        """Whether the peer has closed it while it lay idle, without the loop having noticed yet."""
-        assert self._transport is not None
-        if self.closed or self._transport.is_closing():
+        """Whether the peer has closed it while it lay idle, without the loop having noticed yet. One system call.
+
+        Some servers close behind every stream although they promised to keep the connection; the close is mostly here by now.
+        """
+        raw = self._raw
+        if self.closed or raw is None:
             return True
-        raw = self._transport.get_extra_info("socket")
         try:
-            with socket.socket(fileno=socket.dup(raw.fileno())) as peer:
-                peer.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except (BlockingIOError, InterruptedError):
+            raw.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
             return False
         except OSError:
             return True
@@ -108,5 +120,8 @@ class UpstreamConnection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once, without waiting for what is unsent."""
         self._sink = None
+        if self._raw is not None:
+            self._raw.detach()
+            self._raw = None
         if self._transport is not None:
             self._transport.abort()

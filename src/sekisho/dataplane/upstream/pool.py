@@ -12,8 +12,6 @@ from sekisho.dataplane.upstream.targets import Origin
 from sekisho.kit.drive import Baton
 from sekisho.kit.tasks import Tasks
 
-STALE_AFTER_S: Final = 1.0
-"""An idle connection younger than this is trusted; an older one is looked at before a request is risked on it."""
 TAIL_S: Final = 2.0
 """How long an upstream may take to end a response that the dialect calls finished, before its connection is given up."""
 
@@ -63,7 +61,7 @@ class Pool:
             if not connection.reusable:
                 connection.abort()
                 continue
-            if self._clock() - connection.idle_since > STALE_AFTER_S and connection.stale():
+            if connection.stale():
                 connection.abort()
                 continue
             return connection
@@ -76,6 +74,7 @@ class Pool:
             baton.hand(Fault("upstream_busy", "all connections to providers are in use; try again", retry_after=1))
             return baton
         self.open += 1
+        origin.open += 1
         self._tasks.start(self._connect(origin, within, baton), f"connect {origin.name}")
         return baton
 
@@ -102,6 +101,7 @@ class Pool:
             result = connection
         if result is not connection:
             self.open -= 1
+            origin.open -= 1
         elif baton.handed:
             # Whoever asked has gone; the connection is good for the next.
             self.release(connection)
@@ -109,6 +109,7 @@ class Pool:
 
     def _lost(self, connection: UpstreamConnection) -> None:
         self.open -= 1
+        connection.origin.open -= 1
         self._tails.pop(connection, None)
         idle = self._idle.get(connection.origin)
         if idle and connection in idle:
@@ -120,10 +121,20 @@ class Pool:
             connection.abort()
             return
         connection.idle_since = self._clock()
-        idle = self._idle.get(connection.origin)
+        origin = connection.origin
+        idle = self._idle.get(origin)
         if idle is None:
-            idle = self._idle[connection.origin] = []
+            idle = self._idle[origin] = []
+        if origin.thread_bound and origin.open - len(idle) > 1:
+            # Another request may be waiting over there for the very thread that this idle connection would hold.
+            connection.abort()
+            return
         idle.append(connection)
+
+    def forget(self, origin: Origin) -> None:
+        """Close what lies idle there: its fellow turned out to be dead."""
+        for connection in self._idle.pop(origin, ()):
+            connection.abort()
 
     def leave(self, connection: UpstreamConnection) -> None:
         """The client has all it wants; let the response run out, for a short while."""

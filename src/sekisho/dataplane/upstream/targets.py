@@ -20,7 +20,7 @@ USER_AGENT: Final = f"sekisho/{__version__}".encode()
 class Origin:
     """Scheme, host and port of one place, and how to reach it. Hashable by identity: one object per place and trust."""
 
-    __slots__ = ("host", "name", "port", "tls", "unix_path")
+    __slots__ = ("host", "name", "open", "port", "thread_bound", "tls", "unix_path")
 
     def __init__(self, name: str, host: str, port: int, tls: ssl.SSLContext | None, unix_path: str | None = None) -> None:
         self.name = name
@@ -29,6 +29,10 @@ class Origin:
         self.port = port
         self.tls = tls
         self.unix_path = unix_path
+        self.open = 0
+        """Connections to it, idle ones included."""
+        self.thread_bound = False
+        """Whether it says `keep-alive: timeout=…`, as servers do that spend a thread on every connection, idle ones too."""
 
     def __repr__(self) -> str:
         return f"Origin({self.name})"

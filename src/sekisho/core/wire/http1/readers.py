@@ -38,6 +38,8 @@ HOST: Final = re.compile(rb"([A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::
 TARGET: Final = re.compile(rb"/[!-~]*\Z")
 BLANK_BYTES: Final = 1024
 """Empty lines before a request line are skipped (RFC 9112, 2.2), this many bytes of them."""
+FRAMING_SLACK: Final = 64 * 1024
+"""Framing bytes that a chunked body may add beyond four times its own size: room for many small chunks, none for a flood."""
 TRAILERS: Final = 16
 """Trailer fields taken (and ignored) after a chunked body."""
 
@@ -144,7 +146,9 @@ class RequestReader:
         if self.in_body:
             # Chunk sizes, extensions and trailers bring a body no further.
             self._barren = self._barren + len(data) if self.body_bytes == body_before else 0
-            if self._barren > self._header_bytes:
+            # `_head_raw` has gone on counting: all bytes of the message but for those read along with the one before.
+            framing = self._head_raw - self.body_bytes
+            if self._barren > self._header_bytes or framing > self._header_bytes + FRAMING_SLACK + 4 * self.body_bytes:
                 self._refuse(_bad("the body's framing goes on and on without bringing a byte; send larger chunks and fewer trailers"))
         elif self.in_message:
             self._earlier += data
@@ -467,6 +471,11 @@ class ResponseReader:
             sink.response_completed()
             return True
         return False
+
+    @property
+    def started(self) -> bool:
+        """Whether a byte of the awaited response has come."""
+        return self._head_raw != 0
 
     @property
     def head_seen(self) -> bool:
