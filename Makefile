@@ -38,7 +38,13 @@ $(STAMPS)/package: pyproject.toml $(STAMPS)/locked
 	@$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@mkdir -p $(STAMPS) && touch $@
 
-setup: $(STAMPS)/package ## make .venv with everything that the other verbs use
+# The workers' modules as machine code, where there is a C compiler; made anew when a source of theirs is newer than the stamp.
+$(STAMPS)/hot-path: $(STAMPS)/package src/sekisho/app/compiled.py $(shell find src/sekisho/kit src/sekisho/core src/sekisho/telemetry src/sekisho/dataplane -name '*.py' 2>/dev/null)
+	@echo "compiling the hot path (half a minute)"
+	@$(PY) -m sekisho.app.compiled
+	@touch $@
+
+setup: $(STAMPS)/package $(STAMPS)/hot-path ## make .venv with everything that the other verbs use
 
 serve: setup ## start the product
 	@exec $(VENV)/bin/sekisho serve $(ARGS)

@@ -13,11 +13,12 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final, TextIO
 
 import msgspec
 
-from sekisho.app import homes, lifecycle, settings, welcome
+from sekisho.app import compiled, homes, lifecycle, settings, welcome
 from sekisho.dataplane.settings import Journal, Listener, WorkerSettings
 from sekisho.kit import clock
 from sekisho.kit.tasks import Tasks
@@ -48,7 +49,7 @@ class Commands(msgspec.Struct, frozen=True):
     """What the children are."""
 
     node: tuple[str, ...] = (sys.executable, "-m", "sekisho.app.node")
-    worker: tuple[str, ...] = (sys.executable, "-m", "sekisho.dataplane.worker")
+    worker: tuple[str, ...] = (sys.executable, "-P", "-m", "sekisho.dataplane.worker")
 
 
 class Child:
@@ -276,7 +277,8 @@ class Supervisor:
             journal=Journal(segment_bytes=configured.journal.segment_bytes, on_full=configured.journal.on_full),
             log_level=configured.logs.level,
         )
-        child = await _start(self._commands.worker, pass_fds=tuple(bound.fileno() for bound in self._sockets.values()), stdout=_STDERR)
+        descriptors = tuple(bound.fileno() for bound in self._sockets.values())
+        child = await _start(self._commands.worker, pass_fds=descriptors, stdout=_STDERR, fast=compiled.ready())
         child.tell(lifecycle.encode(orders))
         return child
 
@@ -366,7 +368,10 @@ class Supervisor:
         await self._tasks.stop()
 
 
-async def _start(command: Sequence[str], *, pass_fds: tuple[int, ...], stdout: int) -> Child:
+async def _start(command: Sequence[str], *, pass_fds: tuple[int, ...], stdout: int, fast: Path | None = None) -> Child:
+    environment = {name: value for name, value in os.environ.items() if name not in _KEPT_FROM_CHILDREN}
+    if fast is not None:
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(fast), environment.get("PYTHONPATH"))))
     # A session of its own: an interrupt at the terminal is ours to pass on, in order.
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -374,7 +379,7 @@ async def _start(command: Sequence[str], *, pass_fds: tuple[int, ...], stdout: i
         stdout=stdout,
         pass_fds=pass_fds,
         start_new_session=True,
-        env={name: value for name, value in os.environ.items() if name not in _KEPT_FROM_CHILDREN},
+        env=environment,
     )
     return Child(process)
 

@@ -21,6 +21,8 @@ from sekisho.dataplane.stages import Exchange, Plane, overloaded
 from sekisho.kit.clock import monotonic_ns
 from sekisho.kit.drive import Drive
 
+SPEAK_NS: Final = 1_000_000_000
+"""How long a fresh connection has to begin its first request while the worker drains."""
 LINGER_S: Final = 2.0
 """After a refusal: how long the client may go on sending before the connection is reset."""
 QUEUE_BYTES: Final = 256 * 1024
@@ -332,7 +334,10 @@ class Connection(asyncio.Protocol):
 
     def drain(self) -> None:
         """The worker stops: an idle connection ends now, a busy one after its answer."""
-        if self._active is None and not self._queue and self._transport is not None and not self._reader.in_message:
+        if self._active is not None or self._queue or self._transport is None or self._reader.in_message:
+            return
+        # One that was accepted and has not spoken yet is about to: its client would take a close for a failure.
+        if not self._accepted_ns or monotonic_ns() - self._accepted_ns > SPEAK_NS:
             self._transport.close()
 
     def cut(self) -> None:

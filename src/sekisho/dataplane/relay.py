@@ -155,6 +155,7 @@ class Answer:
             self.last_at = self.now()
             self._relay(data)
             return
+        self.last_at = self.now()
         self._account.held += size
         if not self._hold(size) or self.body_bytes > self._most:
             self._give_up("upstream_response_too_large", f"the provider's answer is larger than {self._most} bytes")

@@ -40,7 +40,8 @@ PULSE_S: Final = 1.0
 SNAPSHOT_WAIT_S: Final = 10.0
 """How long a new worker waits for its first snapshot before it serves without one (503 on calls, 200 on /health)."""
 
-_log = logging.getLogger(__name__)
+# Run as `__main__`, which would be nobody's child.
+_log = logging.getLogger("sekisho.dataplane.worker")
 
 
 class Worker:

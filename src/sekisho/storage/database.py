@@ -5,6 +5,7 @@ of the fault of SQLite 3.7.0 to 3.51.2 that can corrupt a WAL when several conne
 """
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 from collections.abc import AsyncIterator
@@ -155,6 +156,24 @@ def _check_file(path: Path) -> None:
             f"the file {path} is not a SQLite database, or damaged; nothing was changed: put a backup in its place with "
             "`sekisho backup restore`, or move the file away to start empty"
         )
+    if head:
+        _check_owner(path, wal)
+
+
+def _check_owner(path: Path, wal: Path) -> None:
+    """Make sure that the tables are ours, before a pragma of ours changes so much as the header of somebody else's file."""
+    # Without a log beside it the file is all there is, and may be read without a trace.
+    how = "mode=ro" if wal.exists() else "mode=ro&immutable=1"
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.Error as error:
+        raise StorageError(
+            f"the file {path} is damaged ({error}); nothing was changed: put a backup in its place with `sekisho backup restore`, "
+            "or move the file away to start empty"
+        ) from None
+    if tables and "alembic_version" not in tables:
+        raise StorageError(f"the database {path} belongs to another program; nothing was changed: point SEKISHO_DATABASE_URL elsewhere")
 
 
 def library_version() -> tuple[int, ...]:

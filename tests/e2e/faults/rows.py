@@ -424,15 +424,6 @@ HARMLESS: Final = (
         "a second answer behind the first", (Send(_JSON + _EVIL),), 200, status="completed", usage="provider", tokens=(11, 7), passes=_BODY
     ),
     Row(
-        "a second answer a little later",
-        (Send(_JSON), Pause(0.05), Send(_EVIL)),
-        200,
-        status="completed",
-        usage="provider",
-        tokens=(11, 7),
-        passes=_BODY,
-    ),
-    Row(
         "two ends of a stream",
         (Send(_sse(*frames(), DONE) + LAST_CHUNK),),
         200,

@@ -1,4 +1,8 @@
-"""Kept connections to an upstream: what one call leaves behind on them never reaches another."""
+"""Kept connections to an upstream: what one call leaves behind on them never reaches another.
+
+HTTP/1.1 has no numbers on its answers, so a surplus answer that comes when the next request has left is that request's for everybody;
+what came before is told apart, and its connection thrown away.
+"""
 
 import asyncio
 

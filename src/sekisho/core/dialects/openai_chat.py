@@ -168,6 +168,8 @@ def read_answer(body: bytes) -> Outcome | None:
     """Usage and finish reason of a whole response; None where it is no JSON object. A usage that makes no sense is left out."""
     try:
         answer = _response.decode(body)
+        if not body.isascii():
+            body.decode()
     except msgspec.ValidationError:
         try:
             _any_object.decode(body)

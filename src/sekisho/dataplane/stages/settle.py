@@ -94,7 +94,13 @@ def _usage(x: Exchange) -> Usage:
     if x.outcome is not None and x.outcome.usage is not None:
         return x.outcome.usage
     answer = x.answer
-    if answer is None or x.envelope is None or not answer.status or answer.status >= 300 or (x.fault is not None and x.fault.no_answer):
+    if (
+        answer is None
+        or x.envelope is None
+        or not answer.status
+        or answer.status >= 300
+        or (x.fault is not None and x.fault.no_answer and answer.scanner is None)
+    ):
         return UNKNOWN
     if answer.scanner is not None:
         return estimate(len(x.envelope.body), answer.scanner.events)
