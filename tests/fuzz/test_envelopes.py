@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sekisho.core.dialects.base import Envelope, EnvelopeError
-from sekisho.core.dialects.openai_chat import decode_request, error_words, read_answer
+from sekisho.core.dialects.openai_chat import decode_request, error_words, read_answer, render_error
+from sekisho.core.model.errors import Kind, Refusal
 from tests.e2e.door.cases import CASES, VALID, Case
 from tests.e2e.door.messages import MARKER
 from tests.fuzz.strategies import FUZZ, mutations
@@ -153,6 +154,9 @@ def test_a_mutated_answer_is_no_accident(data: st.DataObject) -> None:
 def test_a_mutated_error_is_no_accident(data: st.DataObject) -> None:
     """Code and message are texts within bounds."""
     error = json.dumps({"error": {"message": "m" * 20, "type": "t", "code": data.draw(scalars), "param": None}}).encode()
-    code, message = error_words(data.draw(mutations(error)))
+    code, message, members = error_words(data.draw(mutations(error)))
     assert len(code) <= 100
-    assert len(message) <= 2000
+    assert len(message) <= 4000
+    refusal = Refusal(502, Kind.UPSTREAM, code or "upstream_error", message, details=members)
+    told = json.loads(render_error(refusal, "req_1"))["error"]
+    assert told["request_id"] == "req_1"

@@ -15,18 +15,24 @@ from tests.unit.wire.oracles import requests_by_h11
 from tests.unit.wire.sinks import HEADER_BYTES, HEADER_COUNT, TARGET_BYTES, requests_of
 
 
+def bare(target: str) -> str:
+    """The target without the question mark of an empty query, which our reader does not keep apart."""
+    path, _, query = target.partition("?")
+    return f"{path}?{query}" if query else path
+
+
 @FUZZ
 @given(st.data(), st.lists(requests(), min_size=1, max_size=3))
 def test_valid_requests_are_read_as_h11_reads_them(data: st.DataObject, spelled: list[Spelled]) -> None:
     """Any order, casing, blanks, chunking, pipeline and cut: one meaning."""
     sent = b"".join(each.sent for each in spelled)
     sink = requests_of(*data.draw(cuts(sent)))
-    meant = [(each.method, each.target.removesuffix("?"), each.body) for each in spelled]
+    meant = [(each.method, bare(each.target), each.body) for each in spelled]
     assert sink.refusal is None
     assert [each.essence for each in sink.whole] == meant
     by_h11, refused = requests_by_h11(sent)
     assert not refused
-    assert [(method, target.removesuffix("?"), body) for method, target, body in by_h11] == meant
+    assert [(method, bare(target), body) for method, target, body in by_h11] == meant
 
 
 @FUZZ
@@ -35,9 +41,9 @@ def test_mutated_requests_are_refused_or_read_as_h11_reads_them(data: st.DataObj
     """What both readers take, both read alike; where ours reads on, it never sees a request that h11 does not."""
     sent = data.draw(mutations(b"".join(each.sent for each in spelled)))
     sink = requests_of(sent)
-    ours = [(method, target.removesuffix("?"), body) for method, target, body in (each.essence for each in sink.whole)]
+    ours = [(method, bare(target), body) for method, target, body in (each.essence for each in sink.whole)]
     theirs, refused = requests_by_h11(sent.lstrip(b"\r\n"))
-    theirs = [(method, target.removesuffix("?"), body) for method, target, body in theirs]
+    theirs = [(method, bare(target), body) for method, target, body in theirs]
     together = min(len(ours), len(theirs))
     assert ours[:together] == theirs[:together]
     if not refused and all(each.head.keep_alive for each in sink.whole) and not any(b"upgrade" in each.head.headers for each in sink.read):

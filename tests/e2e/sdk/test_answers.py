@@ -213,10 +213,8 @@ def test_bytes_of_the_answer_are_the_engines(house: House, tapped: Engine) -> No
         asked = client.post("/v1/chat/completions", json={**body, "stream": True, "stream_options": {"include_usage": True}})
         unasked = client.post("/v1/chat/completions", json={**body, "stream": True})
     assert [answer.status_code for answer in (plain, asked, unasked)] == [200] * 3
-    first, second, third = (call.response for call in watch.calls)
-    assert first is not None
-    assert second is not None
-    assert third is not None
+    # The engine closes behind a stream; a call that crosses that close on the way is sent once more, and the tap saw both.
+    first, second, third = (call.response for call in watch.calls if call.response is not None)
     assert plain.content == bytes(first.body)
     assert asked.content == bytes(second.body)
     whole = bytes(third.body)

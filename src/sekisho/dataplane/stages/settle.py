@@ -93,14 +93,10 @@ def _usage(x: Exchange) -> Usage:
     """What the provider counted; else what passed, marked as an estimate; nothing where the provider did nothing."""
     if x.outcome is not None and x.outcome.usage is not None:
         return x.outcome.usage
-    answer = x.answer
-    if (
-        answer is None
-        or x.envelope is None
-        or not answer.status
-        or answer.status >= 300
-        or (x.fault is not None and x.fault.no_answer and answer.scanner is None)
-    ):
+    answer, fault = x.answer, x.fault
+    if answer is None or x.envelope is None or not answer.status or answer.status >= 300:
+        return UNKNOWN
+    if fault is not None and fault.no_answer and answer.scanner is None:
         return UNKNOWN
     if answer.scanner is not None:
         return estimate(len(x.envelope.body), answer.scanner.events)
