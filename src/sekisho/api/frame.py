@@ -5,6 +5,7 @@ Written on ASGI itself: the framework's own middleware class costs a task and a 
 
 import logging
 import os
+import re
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,11 +16,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from sekisho.core.model.errors import Kind, Refusal
 from sekisho.core.model.ids import readable
 from sekisho.rest.errors import body
+from sekisho.rest.permissions import DOOR, TUNNEL
 
 _log: Final = logging.getLogger(__name__)
 
 MAX_BODY: Final = 1024 * 1024
 """Bytes of a management request: the largest that makes sense is a bundle of authorities."""
+
+_OURS: Final = re.compile(r"req_[0-9a-z]{8,40}")
 
 REQUEST_ID: Final = "sekisho.request_id"
 """The key in the ASGI scope."""
@@ -35,6 +39,15 @@ def too_large() -> Refusal:
     return Refusal(413, Kind.INVALID, "body_too_large", f"the body is larger than {MAX_BODY} bytes, the most that is taken here")
 
 
+def _request_id(scope: Scope) -> str:
+    """The worker's own, where the request came through it: then header, body, log and record name the same. Else a new one."""
+    if scope.get(DOOR) == TUNNEL:
+        given = Headers(scope=scope).get("x-request-id", "")
+        if _OURS.fullmatch(given):
+            return given
+    return f"req_{readable(os.urandom(10))}"
+
+
 class Frame:
     """Wraps the application."""
 
@@ -45,7 +58,7 @@ class Frame:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = f"req_{readable(os.urandom(10))}"
+        request_id = _request_id(scope)
         scope[REQUEST_ID] = request_id
         started = False
 

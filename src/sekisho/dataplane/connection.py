@@ -121,7 +121,8 @@ class Connection(asyncio.Protocol):
         reader.feed(data)
         if self._active is None and self._queue:
             self._advance()
-        if self._active is None or reader.in_message:
+        if reader.in_message:
+            # Blank lines, which are no message, buy no time.
             self._watch_input()
         if self._queue and self._holds_too_much():
             self._pause_reading()
@@ -259,8 +260,7 @@ class Connection(asyncio.Protocol):
             return
         if not self._running:
             self._advance()
-        if self._active is None:
-            self._watch_input()
+        self._watch_idle()
 
     def _crashed(self, x: Exchange, error: Exception) -> None:
         """A defect of ours: it is logged with the request's id, and the client is not left waiting."""
@@ -332,6 +332,16 @@ class Connection(asyncio.Protocol):
         transport.write_eof()
         self._due = self._plane.loop.time() + LINGER_S
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is asked and nothing is answered."""
+        return self._active is None and not self._queue and not self._reader.in_message
+
+    @property
+    def due(self) -> float:
+        """Loop time at which it will be closed if nothing happens: the less, the longer it has been idle."""
+        return self._due
+
     def drain(self) -> None:
         """The worker stops: an idle connection ends now, a busy one after its answer."""
         if self._active is not None or self._queue or self._transport is None or self._reader.in_message:
@@ -352,6 +362,11 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     # Its deadlines. The worker calls `check` four times a second.
+
+    def _watch_idle(self) -> None:
+        """Set the deadline of a next request, where none is being served."""
+        if self._active is None:
+            self._watch_input()
 
     def _watch_input(self) -> None:
         """Set the deadline of what the client should do next."""
@@ -413,7 +428,9 @@ class Connection(asyncio.Protocol):
     def _check_answer(self, x: Exchange, now: float) -> None:
         answer, target = x.answer, x.target
         assert answer is not None
-        assert target is not None
+        if target is None:
+            # A tunnelled request keeps its own time.
+            return
         if answer.completed or answer.fault is not None:
             return
         timeouts = target.timeouts

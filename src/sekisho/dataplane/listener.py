@@ -1,6 +1,8 @@
 """The doors: inherited sockets, and how many may come through them."""
 
 import asyncio
+import itertools
+import logging
 import resource
 import socket
 from typing import Final
@@ -12,7 +14,11 @@ from sekisho.kit.net import is_loopback, source_group
 BACKLOG: Final = 4096
 RESERVED_DESCRIPTORS: Final = 128
 """Kept for upstreams, journal and link when clients come in masses."""
+SAMPLE: Final = 1024
+"""Connections looked at when one must make room: a flood must not cost a walk over all of them each time."""
 TICK_S: Final = 0.25
+
+_log = logging.getLogger(__name__)
 
 
 class Door:
@@ -39,7 +45,7 @@ class Door:
 
     def _admit(self, connection: Connection) -> bool:
         """Whether one more may come in; loopback and trusted proxies speak for many and are not counted by address."""
-        if len(self._connections) >= self._most:
+        if len(self._connections) >= self._most and not self._make_room():
             return False
         peer = connection.peer
         proxies = self._plane.proxies
@@ -51,6 +57,16 @@ class Door:
             self._by_source[source] = count + 1
         self._connections.add(connection)
         self._plane.counters.connections += 1
+        return True
+
+    def _make_room(self) -> bool:
+        """Close whoever has been idle longest, of a sample; False where nobody is."""
+        idle = [connection for connection in itertools.islice(self._connections, SAMPLE) if connection.idle]
+        if not idle:
+            return False
+        oldest = min(idle, key=lambda connection: connection.due)
+        self._left(oldest)
+        oldest.abort()
         return True
 
     def _left(self, connection: Connection) -> None:
@@ -69,7 +85,12 @@ class Door:
     def check(self, now: float) -> None:
         """Look at every connection's deadline; called each `TICK_S`."""
         for connection in list(self._connections):
-            connection.check(now)
+            try:
+                connection.check(now)
+            except Exception:
+                # One connection's accident is not the others': their deadlines stand.
+                _log.exception("a connection's deadlines could not be checked; it is closed")
+                connection.abort()
 
     def stop_accepting(self) -> None:
         for server in self._servers:

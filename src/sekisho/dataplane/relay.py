@@ -228,9 +228,9 @@ class Answer:
         """The upstream ended its response without the dialect's own end."""
         splitter, scanner = self._splitter, self.scanner
         assert splitter is not None
-        # An event that the end cut off is passed on only where it is the last one, short of its blank line.
-        last = splitter.rest.strip() == b"data: [DONE]"
-        out = scanner.scan(b"data: [DONE]\n\n") if last else b""
+        # An event that lacks no more than its blank line is passed on; one that was cut off inside is not.
+        rest = splitter.rest.strip()
+        out = scanner.scan(rest + b"\n\n") if scanner.is_whole(rest) else b""
         scanner.close()
         if not (scanner.finished or scanner.outcome.finish_reason):
             self._give_up("upstream_cut", "the provider ended its stream before the answer was complete")

@@ -1,4 +1,7 @@
-"""The table against a running product: every case on both ports, whole, byte by byte and with trailing bytes, many at once."""
+"""The table against a running product: every case on both ports, many at once.
+
+Each is sent whole, byte by byte, with a second request behind it, and with a request before and behind it in one breath.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,7 +16,8 @@ from tests.e2e.door.messages import BODY, MARKER, fill, get, message, pieces
 WHOLE: Final = "whole"
 BYTES: Final = "bytes"
 TRAILING: Final = "trailing"
-CUTS: Final = (WHOLE, BYTES, TRAILING)
+BETWEEN: Final = "between"
+CUTS: Final = (WHOLE, BYTES, TRAILING, BETWEEN)
 
 GATEWAY_PORT: Final = "gateway"
 CONSOLE_PORT: Final = "console"
@@ -74,27 +78,33 @@ async def converse(case: Case, number: int, port: str, cut: str, at: int, key: s
     own, behind = marker(number, port, cut), marker(number, port, cut, behind=True)
     host = f"127.0.0.1:{at}".encode()
     sent = fill(case.bytes(), marker=own, key=key.encode(), host=host)
-    if cut == TRAILING:
+    trails = cut in (TRAILING, BETWEEN)
+    if trails:
         sent += fill(BEHIND, marker=behind, key=key.encode(), host=host)
     sentinel = fill(SENTINEL, marker=own, key=key.encode(), host=host)
-    methods = (case.method,) * case.answers + ("GET",)
+    before = 1 if cut == BETWEEN else 0
+    sent = sentinel * before + sent
+    methods = ("GET",) * before + (case.method,) * case.answers + ("GET",)
     async with await Conversation.open(at, methods) as conversation:
         await conversation.send(pieces(sent) if cut == BYTES else [sent], singly=cut == BYTES)
         trouble, closed = "", False
         try:
-            heard = await conversation.wait(case.answers)
+            heard = await conversation.wait(before + case.answers)
             if conversation.received.ended or any(each.says_close for each in heard):
                 closed = await conversation.wait_end()
             elif not heard:
                 trouble = "no answer came in time"
-            elif cut == TRAILING:
-                await conversation.wait(case.answers + 2)
+            elif trails:
+                await conversation.wait(before + case.answers + 2)
                 closed = conversation.received.ended
             else:
                 await conversation.send([sentinel])
                 await conversation.wait(case.answers + 1)
                 closed = conversation.received.ended
-            return Outcome(tuple(conversation.answers), closed, conversation.rest, own, behind, trouble)
+            found = conversation.answers
+            if before and (not found or found[0].status != 200):
+                trouble = f"the request before it was not served: {[answer.status for answer in found]}"
+            return Outcome(tuple(found[before:]), closed, conversation.rest, own, behind, trouble)
         except NotHttpError as error:
             data = bytes(conversation.received.data)
             return Outcome((), conversation.received.ended, data, own, behind, f"what came back is no HTTP: {error}; {data[:200]!r}")
@@ -133,7 +143,8 @@ def judge(case: Case, port: str, cut: str, outcome: Outcome, seen: dict[bytes, l
         wrong.append(f"the connection was {'closed' if outcome.closed else 'kept'} behind {first.status}")
     if outcome.closed and not any(each.says_close for each in outcome.answers):
         wrong.append("the connection was closed without saying so")
-    more = 0 if outcome.closed else 2 if cut == TRAILING else 1
+    trails = cut in (TRAILING, BETWEEN)
+    more = 0 if outcome.closed else 2 if trails else 1
     if len(outcome.answers) != case.answers + more:
         wrong.append(f"{len(outcome.answers)} answers came, expected {case.answers + more}")
     elif more and outcome.answers[-1].status != 200:
@@ -176,7 +187,7 @@ def _judge_upstream(case: Case, port: str, cut: str, outcome: Outcome, first: An
     elif len(arrived) > (1 if served else 0):
         wrong.append(f"the upstream saw it: {arrived[0][:120]!r}")
     trailed = seen.get(outcome.behind, [])
-    if len(trailed) != (1 if port == GATEWAY_PORT and cut == TRAILING and not outcome.closed else 0):
+    if len(trailed) != (1 if port == GATEWAY_PORT and cut in (TRAILING, BETWEEN) and not outcome.closed else 0):
         wrong.append(f"of the chat behind it the upstream saw {len(trailed)}")
     return wrong
 

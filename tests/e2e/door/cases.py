@@ -378,11 +378,14 @@ HEADS: Final = (
     _framing("T24", "field without a colon", message(CHAT, b"nonsense")),
     _framing("T24", "name in brackets", message(CHAT, b"(X-A): b")),
     _framing("T24", "name with a byte beyond ASCII", message(CHAT, b"X-\xe9: b")),
-    _open(
+    _framing(
         "T24",
         "two spaces in the request line",
         message(b"POST  /v1/chat/completions HTTP/1.1"),
-        choice="RFC 9112 3: a recipient may split the request line at any white space",
+        505,
+        200,
+        400,
+        choice="RFC 9112 3: a recipient may split the request line at any white space, or refuse it; we take it for another protocol's",
     ),
     _framing("T24", "tab in the request line", message(b"POST\t/v1/chat/completions\tHTTP/1.1")),
     _framing("T24", "space at the end of the request line", message(CHAT + b" ")),
@@ -456,6 +459,11 @@ HEADS: Final = (
         choice="not HTTP, or a version or a method not supported",
     ),
     _framing("T24", "no protocol's number", get(version=b"HTTP/"), method="GET"),
+    _chat(
+        "T24",
+        "Connection that names fields which it may not",
+        message(CHAT, b"Connection: keep-alive, authorization, content-length, host"),
+    ),
     _health("T24", "one empty line first", b"\r\n" + get()),
     _health("T24", "spaces and tabs around values", get(b"/health", b"X-A: \t b \t ")),
     _health("T24", "bytes beyond ASCII in a value", get(b"/health", b"X-A: caf\xc3\xa9")),
@@ -532,6 +540,8 @@ VARIANTS: Final = (
     ("other case", b"/V1/Chat/Completions"),
     ("backslash", b"/v1\\chat\\completions"),
 )
+
+PREFLIGHT: Final = (b"Origin: https://other.example", b"Access-Control-Request-Method: POST")
 
 TARGETS: Final = (
     *(
@@ -644,6 +654,19 @@ TARGETS: Final = (
         405,
         method="GET",
     ),
+    _gateway("T02", "OPTIONS of everything", message(b"OPTIONS * HTTP/1.1", body=None), 404, method="GET"),
+    _gateway(
+        "T02",
+        "OPTIONS of the route, from a browser",
+        message(b"OPTIONS /v1/chat/completions HTTP/1.1", *PREFLIGHT, body=None),
+        405,
+        method="GET",
+    ),
+    _gateway("T02", "GET of a POST route", message(b"GET /v1/chat/completions HTTP/1.1", body=None), 405, method="GET"),
+    _gateway("T02", "HEAD of a POST route", message(b"HEAD /v1/chat/completions HTTP/1.1", body=None), 405, method="HEAD"),
+    _gateway("T02", "POST of a GET route", message(b"POST /v1/models HTTP/1.1"), 405),
+    _gateway("T02", "POST of a public route", message(b"POST /health HTTP/1.1"), 405),
+    _gateway("T02", "slash behind a public route", message(b"GET /health/ HTTP/1.1", body=None, auth=None), 404, method="GET"),
     _chat("T02", "query after the route", message(b"POST /v1/chat/completions?a=b HTTP/1.1")),
     _chat("T02", "target: absolute, our own", message(b"POST http://" + HOST + b"/v1/chat/completions HTTP/1.1")),
     _chat("T02", "the route without /v1", message(b"POST /chat/completions HTTP/1.1")),

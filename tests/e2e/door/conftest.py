@@ -14,7 +14,7 @@ from tests.e2e.door.cases import CASES
 from tests.support.product import Product
 from tests.support.upstream import Upstream
 
-OURS = re.compile(rb"[pb][0-9]{5}-[01]-[012]--")
+OURS = re.compile(rb"[pb][0-9]{5}-[01]-[0123]--")
 
 
 @dataclass
@@ -77,9 +77,14 @@ def fought(door: Door) -> Campaign:
 
 
 def errors_in(log: str) -> list[str]:
-    """The lines of a log in which something of ours fell over."""
-    lines = [line for line in log.splitlines() if line.strip()]
-    return [line for line in lines if not line.startswith("{") or json.loads(line).get("severity") not in ("debug", "info", "warning")]
+    """What fell over, according to a log: each message once, with the last line of its trace."""
+    found: dict[str, None] = {}
+    for line in filter(None, map(str.strip, log.splitlines())):
+        record = json.loads(line) if line.startswith("{") else {"severity": "error", "message": line}
+        if record.get("severity") not in ("debug", "info", "warning"):
+            trace = str(record.get("error", {}).get("trace", "")).strip().splitlines()[-3:]
+            found[f"{record.get('message')} {trace}"] = None
+    return list(found)
 
 
 def refusal_of(body: bytes) -> dict[str, object]:

@@ -15,6 +15,7 @@ from tests.e2e.door.conversations import Answer, Conversation
 from tests.fuzz.strategies import blanks, casings, chunkings, cuts, names, values
 from tests.fuzz.test_envelopes import spelled
 from tests.fuzz.test_envelopes import values as json_values
+from tests.support.upstream import Reply, sse, stream_events, well_behaved
 from tests.unit.wire.oracles import requests_by_h11
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
@@ -117,3 +118,32 @@ def test_no_header_of_the_client_travels_that_is_not_meant_to(door: Door) -> Non
     (call,) = door.upstream.calls
     assert b"canary" not in bytes(call.raw).lower()
     assert bytes(call.body) == upstream_body(body)
+
+
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/1.0"])
+@pytest.mark.parametrize("include_usage", [True, False])
+def test_a_stream_is_valid_http_and_the_upstreams_bytes(door: Door, version: str, include_usage: bool) -> None:
+    """h11 reads the whole stream; it is what the upstream sent, but for the usage event that nobody asked for."""
+    options = b',"stream_options":{"include_usage":true}' if include_usage else b""
+    body = b'{"model":"up/echo-model","messages":[],"stream":true' + options + b"}"
+    own = f"Host: a\r\nAuthorization: Bearer {door.key}\r\nContent-Length: {len(body)}\r\n\r\n"
+    reply = Reply.stream("one two three", usage=(7, 3))
+
+    async def run() -> tuple[list[Answer], bool]:
+        async with await Conversation.open(door.product.port) as conversation:
+            await conversation.send([f"POST /v1/chat/completions {version}\r\n{own}".encode() + body])
+            if version == "HTTP/1.0":
+                await conversation.wait_end()
+            return await conversation.wait(1), conversation.received.ended
+
+    door.upstream.otherwise = lambda request: reply
+    try:
+        (answer,), ended = asyncio.run(run())
+    finally:
+        door.upstream.otherwise = well_behaved
+    events = [sse(event) for event in stream_events("one two three", usage=(7, 3))]
+    kept = events if include_usage else [event for event in events if b"prompt_tokens" not in event]
+    assert answer.status == 200
+    assert answer.body == b"".join([*kept, sse("[DONE]")])
+    assert ended == (version == "HTTP/1.0")
+    assert (answer.header(b"transfer-encoding") is None) == (version == "HTTP/1.0")

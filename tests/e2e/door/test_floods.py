@@ -3,15 +3,18 @@
 import asyncio
 import contextlib
 import gzip
+import resource
+from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.door.conftest import Door, errors_in
+from tests.e2e.door.campaigns import PORTS
+from tests.e2e.door.conftest import Door, errors_in, open_door
 from tests.e2e.door.conversations import Conversation
 from tests.e2e.door.messages import BODY, CHAT, fill, get, message
 from tests.e2e.door.processes import descriptors, resident_bytes
-from tests.support.product import CommandError, eventually
-from tests.support.upstream import Repeat, Reply, Send, head, well_behaved
+from tests.support.product import CommandError, Product, eventually
+from tests.support.upstream import Repeat, Reply, Send, Upstream, head, well_behaved
 
 pytestmark = pytest.mark.e2e
 
@@ -50,6 +53,79 @@ def test_connections_beyond_the_cap_are_shed_and_those_within_are_served(hasty: 
     assert served + shed == 300
     eventually(lambda: asyncio.run(healthy(hasty.product.port)), "room after the flood")
     eventually(lambda: descriptors(worker) <= before + 5, "the end of all descriptors")
+
+
+def test_whoever_is_idle_longest_makes_room(hasty: Door) -> None:
+    """At the cap a newcomer is served; a connection that only waits is ended for it, a busy one never."""
+
+    async def run() -> tuple[bool, int]:
+        async with contextlib.AsyncExitStack() as stack:
+            held = [await stack.enter_async_context(await Conversation.open(hasty.product.port, ("GET",))) for _ in range(260)]
+            for conversation in held:
+                await conversation.send([spelled(hasty, get())])
+            await asyncio.gather(*(conversation.wait(1) for conversation in held))
+            served = await healthy(hasty.product.port)
+            return served, sum(conversation.received.ended for conversation in held)
+
+    eventually(lambda: asyncio.run(healthy(hasty.product.port)), "room")
+    served, ended = asyncio.run(run())
+    assert served
+    assert 1 <= ended <= 30
+
+
+@pytest.fixture(scope="module")
+def narrow() -> Iterator[Door]:
+    """A door that may have 1,024 descriptors, as many systems give by default."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with Upstream() as upstream:
+        product = Product()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+        try:
+            product.start()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        with contextlib.closing(_Ending(product)):
+            yield open_door(product, upstream)
+
+
+class _Ending:
+    """Stops a product that was started by hand."""
+
+    def __init__(self, product: Product) -> None:
+        self._product = product
+
+    def close(self) -> None:
+        self._product.stop()
+        self._product.clean()
+
+
+def test_descriptors_are_left_for_upstreams_when_clients_come_in_masses(narrow: Door) -> None:
+    """1,200 connections to a process of 1,024 descriptors: who is in is served, upstream included; the process never runs dry."""
+    worker = narrow.worker
+
+    async def run() -> tuple[list[int], int, int]:
+        async with contextlib.AsyncExitStack() as stack:
+            held = [
+                await stack.enter_async_context(await Conversation.open(narrow.ports[port], ("POST",)))
+                for port in PORTS
+                for _ in range(600)
+            ]
+            most = await asyncio.to_thread(descriptors, worker)
+            first = held[0]
+            statuses = []
+            for number in range(3):
+                await first.send([spelled(narrow, message())])
+                statuses = [answer.status for answer in await first.wait(number + 1)]
+            await asyncio.gather(*(conversation.send([spelled(narrow, get())]) for conversation in held[1:600]))
+            await asyncio.gather(*(conversation.wait(1) for conversation in held[1:600]))
+            return statuses, most, sum(bool(conversation.answers) for conversation in held[1:600])
+
+    statuses, most, served = asyncio.run(run())
+    assert statuses == [200, 200, 200]
+    assert most < 1024 - 64
+    assert served >= 300
+    eventually(lambda: asyncio.run(healthy(narrow.product.port)), "room after the flood")
+    assert errors_in(narrow.product.stderr) == []
 
 
 CODED = message(CHAT, b"Transfer-Encoding: chunked", framed=False, body=b"")

@@ -17,8 +17,8 @@ from sekisho.core.wire import sse
 
 MOST_MESSAGE: Final = 2000
 """Characters of a provider's error message that are passed on."""
-MOST_ERROR: Final = 16 * 1024
-"""Bytes of an error answer whose further members are passed on."""
+MOST_ERROR: Final = 64 * 1024
+"""Bytes of an error answer that are worth reading."""
 PLAUSIBLE_TOKENS: Final = 1_000_000_000
 """A count beyond it is a lie or a defect; the call is then estimated."""
 
@@ -259,6 +259,17 @@ class Scanner:
             return b""
         return event
 
+    def is_whole(self, event: bytes) -> bool:
+        """Whether an event without its blank line has all its data."""
+        data = sse.data_of(event)
+        if data == b"[DONE]":
+            return True
+        try:
+            _any_object.decode(data)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            return False
+        return True
+
     def close(self) -> None:
         """The stream is over; find out how it ended."""
         for events in reversed(self._last):
@@ -278,6 +289,8 @@ def error_words(body: bytes) -> tuple[str, str, dict[str, Any] | None]:
 
     OpenAI's `code` is a text; where a provider puts a number there (its own HTTP status, mostly), its `type` says more.
     """
+    if len(body) > MOST_ERROR:
+        return "", "", None
     try:
         answer = msgspec.json.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
@@ -288,7 +301,7 @@ def error_words(body: bytes) -> tuple[str, str, dict[str, Any] | None]:
     if isinstance(error, dict):
         code, kind, message = error.get("code"), error.get("type"), error.get("message")
         word = code if isinstance(code, str) else kind if isinstance(kind, str) else ""
-        return word[:100], message[:MOST_MESSAGE] if isinstance(message, str) else "", error if len(body) <= MOST_ERROR else None
+        return word[:100], message[:MOST_MESSAGE] if isinstance(message, str) else "", error
     for text in (error, answer.get("message"), answer.get("detail")):
         if isinstance(text, str):
             return "", text[:MOST_MESSAGE], None

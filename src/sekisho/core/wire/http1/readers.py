@@ -286,11 +286,19 @@ class RequestReader:
         if b"transfer-encoding" in headers and (version == "1.0" or headers[b"transfer-encoding"].lower() != b"chunked"):
             return _bad("transfer-encoding may only be chunked, on HTTP/1.1", "transfer_encoding_invalid", 400, "transfer-encoding")
         # RTSP and ICE look like HTTP to llhttp, which does not tell them apart afterwards: the line itself must say so.
-        if url + b" HTTP/1." not in (self._earlier + self._current if self._earlier else self._current):
-            return _bad("only HTTP/1.1 and HTTP/1.0 are spoken here", "version_not_supported", 505)
+        if not self._says_http(url):
+            return _bad("the request line is not `METHOD target HTTP/1.1` with single blanks", "http_invalid")
         if url != self._good_url:
             return self._check_target(url, host)
         return None
+
+    def _says_http(self, url: bytes) -> bool:
+        raw = self._earlier + self._current if self._earlier else self._current
+        line = self._parser.get_method() + b" " + url + b" HTTP/1."
+        if not self._shared:
+            return raw.startswith(line) or raw.lstrip(b"\r\n").startswith(line)
+        # Behind another message of the same read, where this one begins is not known.
+        return line in raw and url + b" RTSP/" not in raw and url + b" ICE/" not in raw
 
     def _check_repeated(self, headers: dict[bytes, bytes]) -> Refusal | None:
         if len(headers) + self._joined > self._header_count:
