@@ -334,8 +334,8 @@ class Connection(asyncio.Protocol):
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is asked and nothing is answered."""
-        return self._active is None and not self._queue and not self._reader.in_message
+        """Whether it was served before, and nothing is asked and nothing is answered now."""
+        return not self._accepted_ns and self._active is None and not self._queue and not self._reader.in_message
 
     @property
     def due(self) -> float:

@@ -27,8 +27,8 @@ This page is written by `python -m tests.e2e.door.reference` from the table that
 Both ports, the gateway's and the console's, are served by the same listener and follow the same rules of HTTP/1.1 (RFC 9112). A message
 that two readers might read differently is answered once, the connection is closed behind the answer, and nothing that came with it is
 read as a further request. What is decided by the listener holds on both ports; what is decided behind it is written here for the gateway's
-port, and the console's port refuses such a message too. Each message is sent whole, byte by byte, and with a second request behind it; of
-a refused message the provider sees nothing.
+port, and the console's port refuses such a message too. Each message is sent whole, byte by byte, with a second request behind it, and
+with one before and one behind it in the same breath; of a refused message the provider sees nothing.
 
 A refusal is an error object in the caller's dialect, with the request's id in it and in `x-request-id`. Where the answer says
 `Connection: close`, the connection is closed; otherwise it may be used again.

@@ -1,4 +1,4 @@
-"""T02, T03, T05, T24 to T28, T33 to T35: every message of the table, on both ports, whole, byte by byte and with trailing bytes."""
+"""T02, T03, T05, T24 to T28, T33 to T35: every message of the table, on both ports, sent in four ways."""
 
 import pytest
 
