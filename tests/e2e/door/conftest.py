@@ -42,7 +42,7 @@ def open_door(product: Product, upstream: Upstream) -> Door:
     return Door(product, upstream, str(product.create_key("door")["plain_key"]))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def door() -> Iterator[Door]:
     """The door with all bounds at their defaults."""
     with Upstream() as upstream, Product() as product:
@@ -59,7 +59,7 @@ class Campaign:
     """Bodies at the upstream that belong to no run of the table."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def fought(door: Door) -> Campaign:
     """The whole table, run once."""
     door.upstream.forget()
@@ -109,7 +109,7 @@ HASTY = {
 """Bounds turned down, so that a test need not wait for the real ones."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def hasty() -> Iterator[Door]:
     """A door with short deadlines and low bounds."""
     environment = {f"SEKISHO_BOUNDS__{name}": value for name, value in HASTY.items()}

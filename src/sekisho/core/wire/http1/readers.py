@@ -287,7 +287,9 @@ class RequestReader:
             return _bad("transfer-encoding may only be chunked, on HTTP/1.1", "transfer_encoding_invalid", 400, "transfer-encoding")
         # RTSP and ICE look like HTTP to llhttp, which does not tell them apart afterwards: the line itself must say so.
         if not self._says_http(url):
-            return _bad("the request line is not `METHOD target HTTP/1.1` with single blanks", "version_not_supported", 505)
+            if not self._shared and b" HTTP/1." in (self._earlier + self._current).lstrip(b"\r\n").partition(b"\r")[0]:
+                return _bad("the request line is not `METHOD target HTTP/1.1` with single blanks", "http_invalid")
+            return _bad("only HTTP/1.1 and HTTP/1.0 are spoken here", "version_not_supported", 505)
         if url != self._good_url:
             return self._check_target(url, host)
         return None
