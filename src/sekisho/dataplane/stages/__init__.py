@@ -9,7 +9,6 @@ from typing import Any
 from sekisho.core.dialects.base import Envelope, Outcome
 from sekisho.core.dialects.registry import CHAT, Route
 from sekisho.core.model.errors import Fault, Kind, Refusal
-from sekisho.core.model.records import Status
 from sekisho.core.model.snapshot import Catalog, Credential, Key, Model
 from sekisho.core.policy.access import Directory, Keys
 from sekisho.core.policy.limits import Meter
@@ -141,7 +140,6 @@ class Exchange:
     trouble_code = ""
     """Error code for the record, where the provider answered with an error."""
     trouble_message = ""
-    status = Status.COMPLETED
     cost: int | None = None
     currency = ""
     settled = False
