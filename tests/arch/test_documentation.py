@@ -15,8 +15,7 @@ import sekisho
 from sekisho.api.app import ROUTERS
 from sekisho.app import settings
 from sekisho.core.dialects import registry
-from sekisho.core.model import records
-from sekisho.core.model import errors
+from sekisho.core.model import errors, records
 
 ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import msgspec
 
+from sekisho.core.dialects.registry import Action, Body, Route
 from sekisho.core.model.errors import GONE, Fault, Refusal
 from sekisho.core.wire.http1.writers import fields, status_line
 from sekisho.dataplane.relay import Answer
 from sekisho.dataplane.stages import Exchange, Plane, overloaded
-from sekisho.dataplane.stages.receive import too_large
-from sekisho.dataplane.upstream.client import UpstreamConnection
+from sekisho.dataplane.stages.attempt import dial
+from sekisho.dataplane.stages.receive import receive
 from sekisho.dataplane.upstream.targets import Origin
-from sekisho.kit.drive import Baton
 
 OURS: Final = b"x-sekisho-"
 HOP_BY_HOP: Final = frozenset(
@@ -37,6 +37,8 @@ HOP_BY_HOP: Final = frozenset(
         b"x-real-ip",
     )
 )
+ANY: Final = Route(Action.HELLO, (), body=Body.JSON)
+"""The node has its own routes; here they are all one, with one bound on the body."""
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 60.0
 """How long the node may take for an answer."""
@@ -58,11 +60,12 @@ def to_node(path: str) -> Callable[[Exchange, Plane], Coroutine[Any, Any, None]]
 
 
 async def _run(x: Exchange, plane: Plane, origin: Origin) -> None:
-    refusal = x.refusal or await _receive(x, plane)
+    x.route = ANY
+    refusal = x.refusal or await receive(x, plane)
     if refusal is not None:
         _refuse(x, plane, refusal)
         return
-    upstream = await _dial(x, plane, origin)
+    upstream = await dial(x, plane, origin, CONNECT_S)
     if upstream is None:
         if x.fault is not None and x.fault.code != GONE:
             _refuse(x, plane, overloaded("the control plane is away; try again", "control_plane_away"))
@@ -80,35 +83,6 @@ async def _run(x: Exchange, plane: Plane, origin: Origin) -> None:
         _deliver(x, plane, answer, whole)
     elif fault.code != GONE:
         _refuse(x, plane, overloaded("the control plane did not answer; try again", "control_plane_away"))
-
-
-async def _receive(x: Exchange, plane: Plane) -> Refusal | None:
-    head = x.head
-    assert head is not None
-    most = x.body_bound = plane.bounds.json_body_bytes
-    if (head.content_length or 0) > most or x.body_bytes > most:
-        return too_large(most)
-    if not x.body_complete:
-        if head.expects_continue and x.body_bytes == 0:
-            x.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        wait = x.body_wait = Baton()
-        await wait
-        x.body_wait = None
-    return x.refusal
-
-
-async def _dial(x: Exchange, plane: Plane, origin: Origin) -> UpstreamConnection | None:
-    connection = plane.pool.take(origin)
-    if connection is not None:
-        return connection
-    wait = x.pending = plane.pool.connect(origin, CONNECT_S)
-    result = await wait
-    x.pending = None
-    if isinstance(result, Fault):
-        x.fault = result
-        return None
-    assert isinstance(result, UpstreamConnection)
-    return result
 
 
 def _head(x: Exchange, size: int) -> bytes:

@@ -8,7 +8,7 @@ from sekisho.dataplane.relay import Answer
 from sekisho.dataplane.sandbox import Sandbox
 from sekisho.dataplane.stages import Exchange, Plane
 from sekisho.dataplane.upstream.client import UpstreamConnection
-from sekisho.dataplane.upstream.targets import Target
+from sekisho.dataplane.upstream.targets import Origin, Target
 from sekisho.kit.clock import monotonic_ns
 
 RACE_S: Final = 1.0
@@ -32,7 +32,12 @@ async def attempt(x: Exchange, plane: Plane, tried: tuple[str, ...]) -> None:
     x.credential = target.pick(tried)
     if not x.began:
         _begin(x, plane, target)
-    upstream = await _dial(x, plane, target)
+    upstream: UpstreamConnection | Sandbox | None
+    if target.sandbox:
+        upstream = Sandbox(plane.loop)
+    else:
+        assert target.origin is not None
+        upstream = await dial(x, plane, target.origin, target.timeouts.connect)
     if upstream is None:
         return
     answer = x.answer = Answer(x.client, upstream, plane.bounds.response_bytes, plane.loop.time, x, plane.hold)
@@ -124,17 +129,12 @@ def _begin(x: Exchange, plane: Plane, target: Target) -> None:
     )
 
 
-async def _dial(x: Exchange, plane: Plane, target: Target) -> UpstreamConnection | Sandbox | None:
-    """A connection to the target, idle or new; None where `x.fault` says why there is none."""
-    if target.sandbox:
-        return Sandbox(plane.loop)
-    origin = target.origin
-    assert origin is not None
+async def dial(x: Exchange, plane: Plane, origin: Origin, within: float) -> UpstreamConnection | None:
+    """A connection to an origin, idle or new; None where `x.fault` says why there is none."""
     connection = plane.pool.take(origin)
     if connection is not None:
         return connection
-    wait = plane.pool.connect(origin, target.timeouts.connect)
-    x.pending = wait
+    wait = x.pending = plane.pool.connect(origin, within)
     result = await wait
     x.pending = None
     if isinstance(result, Fault):
