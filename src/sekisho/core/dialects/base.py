@@ -8,6 +8,9 @@ import msgspec
 from sekisho.core.model.chat import Usage
 from sekisho.core.model.errors import Kind, Refusal
 
+COPY_BYTES: Final = 64 * 1024
+"""Bodies up to this size are cut by copying, which is cheaper there than a view."""
+
 
 class Envelope:
     """What the gateway read of a request body, and the places where it changes bytes."""
@@ -25,18 +28,19 @@ class Envelope:
         self.splices: tuple[tuple[int, int, bytes], ...] = ()
         """Changes besides the model: start, end, replacement, in the order of their places."""
 
-    def encode(self, upstream_model: bytes) -> list[bytes]:
-        """The body for the provider, in pieces: the client's bytes, but for the model and the splices."""
+    def encode(self, upstream_model: bytes) -> list[bytes | memoryview]:
+        """The body for the provider, in pieces: the client's bytes, but for the model and the splices. Large pieces are not copied."""
         start, end = self.model_span
+        body: bytes | memoryview = self.body if len(self.body) <= COPY_BYTES else memoryview(self.body)
         if not self.splices:
-            return [self.body[:start], upstream_model, self.body[end:]]
-        pieces = []
+            return [body[:start], upstream_model, body[end:]]
+        pieces: list[bytes | memoryview] = []
         at = 0
         for place, after, text in sorted((*self.splices, (start, end, upstream_model))):
-            pieces.append(self.body[at:place])
+            pieces.append(body[at:place])
             pieces.append(text)
             at = after
-        pieces.append(self.body[at:])
+        pieces.append(body[at:])
         return pieces
 
 

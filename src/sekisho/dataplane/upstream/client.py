@@ -65,7 +65,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     # Called by the exchange.
 
-    def send(self, pieces: list[bytes], size: int, sink: ResponseSink) -> None:
+    def send(self, pieces: list[bytes | memoryview], size: int, sink: ResponseSink) -> None:
         """Send one request; its response goes to the sink."""
         self._sink = sink
         self._reader.expect(sink)
