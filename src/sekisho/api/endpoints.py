@@ -8,6 +8,7 @@ from sekisho.api import schemas
 from sekisho.api.maintenance import Maintenance
 from sekisho.api.services import Services
 from sekisho.rest import paging
+from sekisho.rest.errors import invalid
 from sekisho.rest.routing import Public, ReadSystem, WriteSystem, guarded_router, provided
 
 router = guarded_router("system")
@@ -31,7 +32,7 @@ async def openapi(_: Public, request: Request) -> dict[str, Any]:
 
 @router.get("/api/status")
 async def status(_: ReadSystem, services: All) -> dict[str, Any]:
-    """Processes, ports, revision and journal lag."""
+    """Processes, ports, revision, journal and engines."""
     async with services.sessions.read() as session:
         revision = await session.revision()
     return {**await services.system.status(), "revision": revision}
@@ -45,8 +46,9 @@ async def settings(_: ReadSystem, services: All) -> schemas.SettingsTold:
 
 @router.post("/api/system/reload", status_code=202)
 async def reload(_: WriteSystem, services: All) -> schemas.Accepted:
-    """Read the settings again."""
-    await services.system.reload()
+    """Read the settings again. Bad ones are refused, and everything goes on as it was."""
+    if (reason := await services.system.reload()) is not None:
+        raise invalid(reason, None, "invalid_settings")
     return schemas.Accepted(accepted=True)
 
 

@@ -39,14 +39,26 @@ class Finding:
 
 
 class Maintenance:
-    """Works on the home and its database. `console_host` is the address that the console's port is bound to."""
+    """Works on the home and its database.
 
-    def __init__(self, store: database.Database, ring: KeyRing, clock: Clock, home: Path, console_host: str) -> None:
+    `console_host` is the address that the console's port is bound to; `look_around` finds what lies beyond this layer, and may block.
+    """
+
+    def __init__(
+        self,
+        store: database.Database,
+        ring: KeyRing,
+        clock: Clock,
+        home: Path,
+        console_host: str,
+        look_around: Callable[[], list[Finding]] = list,
+    ) -> None:
         self._database = store
         self._ring = ring
         self._clock = clock
         self._home = home
         self._console_host = console_host
+        self._look_around = look_around
 
     @property
     def _backups(self) -> Path:
@@ -97,7 +109,7 @@ class Maintenance:
 
     async def examine(self, unbounded: list[ApiKey], providers: list[ProviderFacts]) -> list[Finding]:
         """What the doctor finds, worst first."""
-        found = await asyncio.to_thread(self._examine_home)
+        found = await asyncio.to_thread(lambda: self._examine_home() + self._look_around())
         found += self._examine_library() + self._examine_console() + _examine_keys(unbounded) + _examine_providers(providers)
         return sorted(found, key=lambda each: (ERROR, WARNING, HINT).index(each.level))
 

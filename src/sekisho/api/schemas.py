@@ -35,7 +35,9 @@ class Accepted(Told):
 class SettingTold(Told):
     name: str
     value: object
-    source: str = Field(description="default, file, environment or flag.")
+    source: str = Field(
+        description="`default`, `sekisho.toml`, the name of a variable such as `SEKISHO_GATEWAY__PORT`, or a flag such as `--port`."
+    )
 
 
 class SettingsTold(Told):

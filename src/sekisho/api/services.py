@@ -15,15 +15,15 @@ class System(Protocol):
     """The running product, as far as the management API looks at it and steers it."""
 
     async def status(self) -> dict[str, object]:
-        """Processes, ports, journal lag: everything that `GET /api/status` tells but the revision."""
+        """Processes, ports, journal, engines: everything that `GET /api/status` tells but the revision."""
         ...
 
     def settings(self) -> list[dict[str, object]]:
         """Every setting in force as `name`, `value` and `source`; secrets are masked already."""
         ...
 
-    async def reload(self) -> None:
-        """Ask for the settings to be read again; returns at once."""
+    async def reload(self) -> str | None:
+        """Ask for the settings to be read again; returns at once, with a line for people where they are bad and nothing was asked."""
         ...
 
     async def stop(self) -> None:

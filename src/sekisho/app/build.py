@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.app import rings, settings
-from sekisho.app.lifecycle import CommandSystem
+from sekisho.app.lifecycle import CommandSystem, Gauges
 from sekisho.bridge.compiler import Compiler
 from sekisho.bridge.publisher import Publisher
 from sekisho.bridge.recorder import Recorder
@@ -48,6 +48,16 @@ class Core:
     engine: BuiltInEngine
     publisher: Publisher
     recorder: Recorder
+
+    def gauges(self) -> Gauges:
+        """What of the status changes all the time; cheap enough to be asked for often."""
+        workers = sorted(self.publisher.workers, key=lambda each: (each.worker, each.pid))
+        return Gauges(
+            workers=tuple(each.pid for each in workers),
+            journal_lag_s=self.recorder.lag_seconds,
+            set_aside=len(self.recorder.set_aside()),
+            engines=self.engine.states(),
+        )
 
     async def close(self) -> None:
         """Let go of everything, children first."""
@@ -95,6 +105,7 @@ def services(core: Core, system: "System") -> "Services":
     """The slices' services over a core. Imports the heavy libraries."""
     from sekisho.api.maintenance import Maintenance
     from sekisho.api.services import Services
+    from sekisho.app import doctor
     from sekisho.audit.service import AuditService
     from sekisho.catalog.service import CatalogService, Directory
     from sekisho.egress.client import Egress
@@ -110,7 +121,14 @@ def services(core: Core, system: "System") -> "Services":
         catalog=CatalogService(core.clock, core.ring, Egress(), keys, core.engine.models),
         usage=UsageService(core.clock),
         audit=AuditService(),
-        maintenance=Maintenance(core.database, core.ring, core.clock, core.loaded.home.path, core.loaded.settings.console.host),
+        maintenance=Maintenance(
+            core.database,
+            core.ring,
+            core.clock,
+            core.loaded.home.path,
+            core.loaded.settings.console.host,
+            look_around=lambda: [*doctor.journal(core.recorder.set_aside()), *doctor.models(core.engine.ignored()), *doctor.hot_path()],
+        ),
         system=system,
     )
 
@@ -150,9 +168,8 @@ async def local(loaded: settings.Loaded) -> AsyncIterator[Local]:
         core = await open_core(loaded)
         try:
             # What a killed node left unrecorded is seen by this command too.
-            await core.recorder.load()
-            await core.recorder.drain()
-            made = services(core, CommandSystem(loaded))
+            await core.recorder.catch_up()
+            made = services(core, CommandSystem(loaded, core.gauges))
             yield Local(core, made, applications(made)[0])
         finally:
             await core.close()

@@ -73,9 +73,24 @@ def _place(digest: str) -> Path:
     return Path(sys.prefix) / "lib" / "sekisho-hot-path" / digest
 
 
+def is_off() -> bool:
+    """Whether somebody wants plain Python."""
+    return os.environ.get(OFF) == "python"
+
+
+def compiler() -> str | None:
+    """The C compiler, as far as it can be started; None where there is none."""
+    # Distutils knows the compiler's name from the interpreter's own build; CC overrides it.
+    return shutil.which(_compiler_name())
+
+
+def _compiler_name() -> str:
+    return str(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
+
+
 def ready() -> Path | None:
     """The directory to import a worker from, or None where plain Python it is."""
-    if os.environ.get(OFF) == "python":
+    if is_off():
         return None
     place = _place(_digest(_sources()))
     return place if (place / "complete").exists() else None
@@ -88,10 +103,8 @@ def build() -> Path:
     place = _place(digest)
     if (place / "complete").exists():
         return place
-    # Distutils knows the compiler's name from the interpreter's own build; CC overrides it.
-    compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
-    if shutil.which(compiler) is None:
-        raise CompileError(f"no C compiler ({compiler}) was found")
+    if compiler() is None:
+        raise CompileError(f"no C compiler ({_compiler_name()}) was found")
     shutil.rmtree(place.parent, ignore_errors=True)
     copy = place / "sekisho"
     copy.mkdir(parents=True)

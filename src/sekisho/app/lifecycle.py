@@ -13,7 +13,8 @@ import msgspec
 
 from sekisho import __version__
 from sekisho.app.homes import Home
-from sekisho.app.settings import Loaded, Settings
+from sekisho.app.settings import Loaded, Settings, SettingsError, load
+from sekisho.engines.servers import State
 from sekisho.kit import clock
 
 
@@ -33,6 +34,8 @@ class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether this is the supervisor's first node: only that one makes a first key and looks for engines."""
     secret_key: str | None = None
     workers: tuple[int, ...] = ()
+    flags: dict[str, str] = {}
+    """Of `serve`, by dotted name: a reload reads the settings with them once more."""
 
     def __repr__(self) -> str:
         return f"Orders(home={self.home!r})"
@@ -97,6 +100,9 @@ class Gauges(msgspec.Struct, frozen=True):
 
     workers: tuple[int, ...]
     journal_lag_s: float
+    set_aside: int = 0
+    """Files of the journal that are kept for a person to look at."""
+    engines: tuple[State, ...] = ()
 
 
 class NodeSystem:
@@ -120,7 +126,7 @@ class NodeSystem:
             "node": os.getpid(),
             "workers": list(gauges.workers),
             "ports": {"gateway": orders.gateway_port, "console": orders.console_port},
-            "journal_lag_s": round(gauges.journal_lag_s, 3),
+            **_told(gauges),
             "started_at": clock.to_rfc3339(orders.started_at),
             "home": orders.home,
             "database": "sqlite",
@@ -129,20 +135,38 @@ class NodeSystem:
     def settings(self) -> list[dict[str, object]]:
         return self._orders.loaded().effective()
 
-    async def reload(self) -> None:
-        """Ask the supervisor for new workers with the settings on disk; returns at once."""
+    async def reload(self) -> str | None:
+        """Ask the supervisor for new workers with the settings on disk; returns at once. Settings that are bad are not asked with."""
+        try:
+            load({**self._orders.flags, "home": self._orders.home})
+        except SettingsError as error:
+            return str(error)
         self._say(Reload())
+        return None
 
     async def stop(self) -> None:
         """Ask the supervisor to drain and end everything; returns at once."""
         self._say(Stop())
 
 
+def _told(gauges: Gauges) -> dict[str, object]:
+    """What journal and built-in engine have to say, as the status tells it."""
+    return {
+        "journal_lag_s": round(gauges.journal_lag_s, 3),
+        "journal_set_aside": gauges.set_aside,
+        "engines": [
+            {"model": each.model, "state": each.phase.value, "pid": each.pid, "falls": each.falls, "last_error": each.last_error or None}
+            for each in gauges.engines
+        ],
+    }
+
+
 class CommandSystem:
     """The system of a command that runs while no node does."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, gauges: Callable[[], Gauges]) -> None:
         self._loaded = loaded
+        self._gauges = gauges
 
     async def status(self) -> dict[str, object]:
         """The same fields; what does not run is null or empty."""
@@ -153,7 +177,7 @@ class CommandSystem:
             "node": None,
             "workers": [],
             "ports": {"gateway": configured.gateway.port, "console": configured.console.port},
-            "journal_lag_s": 0.0,
+            **_told(self._gauges()),
             "started_at": None,
             "home": str(self._loaded.home.path),
             "database": "sqlite",
@@ -162,7 +186,7 @@ class CommandSystem:
     def settings(self) -> list[dict[str, object]]:
         return self._loaded.effective()
 
-    async def reload(self) -> None:
+    async def reload(self) -> str | None:
         """There is nobody to ask; raises ControlError."""
         raise ControlError("Sekisho does not run; `sekisho serve` starts it")
 

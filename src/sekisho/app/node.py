@@ -120,8 +120,7 @@ class Node:
 
     def _gauges(self) -> lifecycle.Gauges:
         assert self.core is not None
-        workers = sorted(self.core.publisher.workers, key=lambda each: (each.worker, each.pid))
-        return lifecycle.Gauges(tuple(each.pid for each in workers), self.core.recorder.lag_seconds)
+        return self.core.gauges()
 
     async def _close_doors(self) -> None:
         from sekisho.app import servers

@@ -100,7 +100,8 @@ FLAGS: Final = {
 
 _PREFIX: Final = "SEKISHO_"
 _ALIASES: Final = {"SEKISHO_DATABASE_URL": "database.url"}
-_OTHER_VARIABLES: Final = ("SEKISHO_HOME", "SEKISHO_SECRET_KEY")
+_OTHER_VARIABLES: Final = ("SEKISHO_HOME", "SEKISHO_SECRET_KEY", "SEKISHO_API_KEY", "SEKISHO_HOT_PATH")
+"""Not settings: the home, its key ring, the key that `sekisho chat` calls with, and whether workers run compiled (`app.compiled`)."""
 _NOT_OURS: Final = re.compile(r"SEKISHO_(TEST|BENCH)_\w+|SEKISHO_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_\w+)?)")
 """Variables of tests and benches, and those that Kubernetes sets in every container beside a service named `sekisho`."""
 
@@ -175,6 +176,27 @@ def suggestion(name: str, known: tuple[str, ...] | list[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
+def nearest(name: str) -> str:
+    """The same for the dotted name of a setting. Within a section only what follows the dot tells names apart."""
+    section, _, member = name.partition(".")
+    if section not in SECTIONS:
+        return suggestion(name, names())
+    near = difflib.get_close_matches(member, SECTIONS[section].__struct_fields__, n=1, cutoff=0.6)
+    return f"; did you mean {section}.{near[0]}?" if near else ""
+
+
+def _nearest_variable(variable: str, known: Mapping[str, str]) -> str:
+    """The same for a variable: what all of them begin with tells nothing, nor does the section where it is right."""
+    rest = variable.removeprefix(_PREFIX)
+    for section, struct in SECTIONS.items():
+        if rest.startswith(start := f"{section.upper()}_"):
+            member = rest.removeprefix(start).removeprefix("_").lower()
+            near = difflib.get_close_matches(member, struct.__struct_fields__, n=1, cutoff=0.6)
+            return f"; did you mean {variable_of(f'{section}.{near[0]}')}?" if near else ""
+    near = difflib.get_close_matches(rest, [each.removeprefix(_PREFIX) for each in (*known, *_OTHER_VARIABLES)], n=1, cutoff=0.6)
+    return f"; did you mean {_PREFIX}{near[0]}?" if near else ""
+
+
 def _of_file(path: Path) -> Iterator[tuple[str, object, str]]:
     try:
         text = path.read_text(encoding="utf-8")
@@ -198,7 +220,7 @@ def _of_toml(text: str, where: str) -> Iterator[tuple[str, object, str]]:
         for name, value in members.items():
             dotted = f"{section}.{name}"
             if dotted not in _TYPES:
-                raise SettingsError(f"{where}: there is no setting {dotted}{suggestion(dotted, names())}")
+                raise SettingsError(f"{where}: there is no setting {dotted}{nearest(dotted)}")
             yield dotted, _decode(dotted, value, where=f"{where}: {dotted}", strict=True), FILE
 
 
@@ -208,7 +230,7 @@ def _of_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, object, s
         if not variable.startswith(_PREFIX) or variable in _OTHER_VARIABLES or _NOT_OURS.fullmatch(variable):
             continue
         if variable not in known:
-            raise SettingsError(f"environment: there is no setting {variable}{suggestion(variable, [*known, *_OTHER_VARIABLES])}")
+            raise SettingsError(f"environment: there is no setting {variable}{_nearest_variable(variable, known)}")
         name = known[variable]
         yield name, _decode(name, _parsed(name, text, variable), where=variable, strict=False), variable
 
@@ -218,7 +240,7 @@ def _of_flags(flags: Mapping[str, str]) -> Iterator[tuple[str, object, str]]:
         if name == "home":
             continue
         if name not in _TYPES:
-            raise SettingsError(f"there is no setting {name}{suggestion(name, names())}")
+            raise SettingsError(f"there is no setting {name}{nearest(name)}")
         flag = FLAGS.get(name, name)
         yield name, _decode(name, _parsed(name, text, flag), where=flag, strict=False), flag
 

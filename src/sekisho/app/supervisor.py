@@ -37,7 +37,7 @@ PORTS_TRIED: Final = 100
 _BACKLOG: Final = 4096
 _STDERR: Final = 2
 """Where a worker's standard output goes: ours is for results."""
-_KEPT_FROM_CHILDREN: Final = ("SEKISHO_SECRET_KEY", "SEKISHO_DATABASE_URL", "SEKISHO_DATABASE__URL")
+_KEPT_FROM_CHILDREN: Final = ("SEKISHO_SECRET_KEY", "SEKISHO_DATABASE_URL", "SEKISHO_DATABASE__URL", "SEKISHO_API_KEY")
 """Variables that hold secrets; a child that needs one is told on its standard input."""
 
 
@@ -183,6 +183,7 @@ class Supervisor:
             first=not self._welcomed,
             secret_key=loaded.secret_key,
             workers=self._serving(),
+            flags=dict(self._flags),
         )
         # The lock lives as long as either of us.
         child = await _start(self._commands.node, pass_fds=(self._lock,), stdout=asyncio.subprocess.PIPE)

@@ -6,6 +6,10 @@ other way round: what a batch changes here is changed after its commit.
 
 Segments of one boot are read in order. The last one is kept until its worker is gone, which its lock tells: only then do the calls
 that began and never ended become failed (`worker_lost`), and the file goes, after the commit that holds all of it.
+
+What cannot be recorded stops nothing but itself. A database that is away is asked again for ever. Anything else that goes wrong is
+looked for in ever smaller batches, each of one boot, until one frame is left; after `TRIES` of it alone its bytes are set aside in a
+file of their own, and reading goes on behind it.
 """
 
 import asyncio
@@ -13,6 +17,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -34,7 +39,13 @@ MOST_FRAMES: Final = 1000
 POLL_SECONDS: Final = 0.1
 """Between two looks at idle journals; with it a call is seen in the database well within half a second."""
 RETRY_SECONDS: Final = 1.0
-"""After a batch that the database did not take."""
+"""After a batch that the database did not take, or a frame that failed by itself."""
+TRIES: Final = 3
+"""Of a frame by itself, before it is set aside: what failed for a passing reason gets its chance."""
+MOST_PATIENCE: Final = 64
+"""How many times longer the pauses become where frame after frame fails."""
+LEAST_LAG: Final = 0.001
+"""Seconds: what is told where something has been waiting for less."""
 WINDOW_BYTES: Final = 1024 * 1024
 """Read at once; more than the largest frame, so a frame that is cut by the window is whole in the next."""
 LIFE_SECONDS: Final = 0.5
@@ -48,6 +59,8 @@ DAMAGED: Final = ".damaged"
 MOST_TOKENS: Final = 10**12
 MOST_COST: Final = 10**16
 """A provider may claim anything; sums of what is kept stay within 64 bits."""
+MOST_INTEGER: Final = 2**63 - 1
+"""The largest that the database holds."""
 HOUR: Final = 3600 * clocks.SECOND
 
 CALL_COLUMNS: Final = (
@@ -90,6 +103,10 @@ Record = tuple[str, CallBegan, CallEnded]
 """A whole call: its boot, its begin, its end."""
 
 
+class UnfitError(Exception):
+    """A frame says what no row can hold."""
+
+
 class Segment:
     """One file, read from where the database says."""
 
@@ -105,38 +122,30 @@ class Segment:
         self.damaged = False
 
     def read(self, most: int) -> tuple[list[Frame], int, str]:
-        """Frames from the offset on, the offset after them, and why reading stopped there: `more`, `end`, `torn` or `unreadable`."""
+        """Frames from the offset on, the offset after them, and why reading stopped there: `more`, `end` or `torn`."""
         head = os.pread(self.descriptor, journal.FRAME.size, self.offset)
         if len(head) < journal.FRAME.size or head[:4] == b"\0\0\0\0":
             return [], self.offset, "end"
         window = os.pread(self.descriptor, WINDOW_BYTES, self.offset)
-        try:
-            frames, read, torn = journal.decode_from(memoryview(window), 0, most)
-        except msgspec.MsgspecError:
-            # The sum is right and the content is not: of another version, or a fault. What stands before it still counts.
-            return self._read_singly(window, most)
+        frames, read, torn = journal.decode_from(memoryview(window), 0, most)
         return frames, self.offset + read, "torn" if torn and not frames else "more"
-
-    def _read_singly(self, window: bytes, most: int) -> tuple[list[Frame], int, str]:
-        frames: list[Frame] = []
-        place = 0
-        with contextlib.suppress(msgspec.MsgspecError):
-            while len(frames) < most:
-                one, place, _ = journal.decode_from(memoryview(window), place, 1)
-                if not one:
-                    break
-                frames += one
-        return frames, self.offset + place, "more" if frames else "unreadable"
 
     def has_more(self) -> bool:
         """Whether something stands after the committed offset."""
         return not self.ended and os.pread(self.descriptor, 4, self.offset) not in (b"", b"\0\0\0\0")
 
+    def frame_at(self, offset: int) -> bytes:
+        """The bytes of the frame there, head included, as far as they are written."""
+        length = journal.FRAME.unpack_from(os.pread(self.descriptor, journal.FRAME.size, offset).ljust(journal.FRAME.size, b"\0"))[0]
+        return os.pread(self.descriptor, journal.FRAME.size + length, offset)
+
     def is_cut(self) -> bool:
-        """Whether the torn frame at the offset is the last thing that was written: a kill, not damage."""
+        """Whether the torn frame at the offset was not finished and is the last thing that was written: a kill, not damage."""
         window = os.pread(self.descriptor, WINDOW_BYTES, self.offset)
-        length = journal.FRAME.unpack_from(window)[0] if len(window) >= journal.FRAME.size else 0
-        return length <= journal.MAX_PAYLOAD and not any(window[journal.FRAME.size + length :][: journal.MAX_PAYLOAD])
+        length, crc = journal.FRAME.unpack_from(window) if len(window) >= journal.FRAME.size else (0, 0)
+        if length > journal.MAX_PAYLOAD or (length and zlib.crc32(window[journal.FRAME.size :][:length]) == crc):
+            return False  # A frame that is whole was not cut, whatever it says.
+        return not any(window[journal.FRAME.size + length :][: journal.MAX_PAYLOAD])
 
     def is_abandoned(self) -> bool:
         """Whether no process holds its lock any more."""
@@ -169,6 +178,27 @@ class Boot:
         return [self.segments[number] for number in sorted(self.segments)]
 
 
+class Doubt:
+    """How carefully a boot is read since something in it could not be recorded."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        """Frames in its next batch."""
+        self.place: tuple[str, int] | None = None
+        """Segment and offset of the frame that failed by itself."""
+        self.tries = 0
+        """How often it did."""
+        self.row = 0
+        """How many frames were set aside in a row: the more, the likelier that it is we who are wrong, and the longer each one gets."""
+        self.look_at = 0.0
+        """Until then the boot waits."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the frame had its chances."""
+        return self.place is not None and self.tries >= TRIES
+
+
 class Batch:
     """What one transaction writes, and what is true here once it is committed."""
 
@@ -190,6 +220,9 @@ class Batch:
         for frame in frames:
             match frame:
                 case CallBegan():
+                    # Seen here, not at its end: an open call has to fit when its worker is lost, too.
+                    if max(frame.seq, frame.started_at) > MOST_INTEGER or frame.started_at < 0:
+                        raise UnfitError("a call began with a number that no row can hold")
                     self.began[boot.name, frame.seq] = frame
                 case CallEnded():
                     self._end(boot, frame)
@@ -311,6 +344,38 @@ def _unknown(ended: CallEnded) -> CallBegan:
     )  # fmt: skip
 
 
+def _opened(boot: str, seq: int, payload: bytes) -> CallBegan:
+    """The begin of an open call, as the database keeps it."""
+    try:
+        return _began_decoder.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        log.error("the begin of an open call cannot be read; its end is kept all the same: %s", error, extra={"boot": boot, "seq": seq})
+        return _unknown(_lost(seq))
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the database or the disk does not take anything now, rather than this of all things."""
+    if isinstance(error, exc.IntegrityError | exc.DataError):
+        return False
+    return isinstance(error, StorageError | exc.SQLAlchemyError | OSError)
+
+
+def _has_frames(path: Path) -> bool:
+    """Whether a frame stands at the start of a segment; a file that went meanwhile had none."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        file.seek(journal.HEADER_BYTES)
+        return file.read(4) not in (b"", b"\0\0\0\0")
+    return False
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """Write a private file, down to the disk."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _force(descriptors: list[int]) -> None:
     """Force files to the disk, and close them."""
     for descriptor in descriptors:
@@ -343,38 +408,92 @@ class Recorder:
         self._stopping = asyncio.Event()
         self._sync_at = 0.0
         self._syncing: asyncio.Future[None] | None = None
+        self._retry_at = 0.0
+        self._doubts: dict[str, Doubt] = {}
+        """By boot."""
+        self._doubted = False
+        """Whether the last failure made the next look a narrower one."""
+        self._reading: tuple[str, int, int] | None = None
+        """Segment, offset and number of the frames that were read last."""
         self.recorded = 0
         """Calls since the start."""
         self.damaged = 0
-        """Segments that were set aside since the start."""
+        """Segments and frames that were set aside since the start."""
 
     @property
     def lag_seconds(self) -> float:
-        """For how long something has been waiting to be recorded; 0.0 where nothing is."""
-        return clocks.monotonic() - self._caught_up_at if self._behind else 0.0
+        """For how long something has been waiting to be recorded, by what stands in the journals now; 0.0 where nothing is.
+
+        Costs a read of four bytes per segment.
+        """
+        if not self._behind and not self._has_unread():
+            return 0.0
+        return max(clocks.monotonic() - self._caught_up_at, LEAST_LAG)
+
+    def _has_unread(self) -> bool:
+        """Whether a frame stands in the journals that is not committed; segments that no look has found yet count from their start."""
+        known = {segment.path.name: segment for boot in self._boots.values() for segment in boot.segments.values()}
+        if any(segment.has_more() for segment in known.values()):
+            return True
+        with contextlib.suppress(OSError):
+            if os.stat(self._directory).st_mtime_ns != self._directory_seen:
+                names = [name for name in os.listdir(self._directory) if name not in known and journal.parse_segment_name(name)]
+                return any(_has_frames(self._directory / name) for name in names)
+        return False
+
+    def set_aside(self) -> list[str]:
+        """Names of the files that are kept for a person to look at."""
+        with contextlib.suppress(FileNotFoundError):
+            return sorted(name for name in os.listdir(self._directory) if name.endswith(DAMAGED))
+        return []
 
     async def run(self) -> None:
-        """Record until `stop`, and then what is left. A database that does not take a batch is asked again; nothing is skipped."""
-        retry_at = 0.0
+        """Record until `stop`, and then what is left. Nothing ends it: see the module for what becomes of a failure."""
         while True:
             stopping = self._stopping.is_set()
             if stopping:
                 for boot in self._boots.values():
                     boot.look_at = 0.0
-            if stopping or clocks.monotonic() >= retry_at:
-                try:
-                    if not self._loaded:
-                        await self.load()
-                    await self.drain(to_the_end=stopping)
-                except (StorageError, exc.SQLAlchemyError, OSError) as error:
-                    # Whether that commit took place is not known: ask the database.
-                    self._loaded, self._behind = False, True
-                    retry_at = clocks.monotonic() + RETRY_SECONDS
-                    log.error("records wait, the database does not take them: %s", error)
+            if stopping or clocks.monotonic() >= self._retry_at:
+                while await self._look(to_the_end=stopping):
+                    pass
             if stopping:
                 return
-            self._keep_safe()
+            try:
+                self._keep_safe()
+            except Exception:
+                log.exception("journals are not forced to the disk")
             await self._pause(self._poll_seconds)
+
+    async def _look(self, *, to_the_end: bool) -> bool:
+        """Record what there is; says whether something failed and is to be looked for at once, in less."""
+        try:
+            if not self._loaded:
+                await self.load()
+            await self.drain(to_the_end=to_the_end)
+        except Exception as error:
+            # Whether that commit took place is not known: ask the database.
+            self._loaded, self._behind = False, True
+            doubted, self._doubted = self._doubted, False
+            if doubted:
+                return True
+            self._retry_at = clocks.monotonic() + RETRY_SECONDS
+            if _is_away(error):
+                log.error("records wait, the database does not take them: %s", error)
+            else:
+                log.exception("records wait, they cannot be read")
+        return False
+
+    async def catch_up(self) -> None:
+        """Record what stands in the journals now, once. What is unfit for it waits for a recorder that runs. Raises StorageError."""
+        try:
+            await self.load()
+            await self.drain()
+        except Exception as error:
+            if _is_away(error):
+                raise
+            self._behind = True
+            log.error("records wait until the server runs: %s", error)
 
     def stop(self) -> None:
         """Let `run` return once all that stands in the journals now is recorded, or the database has refused it."""
@@ -408,14 +527,15 @@ class Recorder:
         async with self._database.reader() as connection:
             found = await connection.exec_driver_sql('SELECT segment, "offset" AS place FROM journal_positions')
             positions = {str(row["segment"]): int(row["place"]) for row in found.mappings()}
-            found = await connection.exec_driver_sql("SELECT boot, payload FROM calls_open")
-            opened = [(str(row["boot"]), _began_decoder.decode(row["payload"])) for row in found.mappings()]
+            found = await connection.exec_driver_sql("SELECT boot, seq, payload FROM calls_open")
+            opened = [(str(row["boot"]), _opened(row["boot"], row["seq"], row["payload"])) for row in found.mappings()]
         self._close_segments()
         self._directory_seen = 0
         for name, began in opened:
             self._boot(name).open[began.seq] = began
         self._discover(positions)
         self._forgotten = [name for name in positions if not (self._directory / name).exists()]
+        self._doubts = {name: doubt for name, doubt in self._doubts.items() if name in self._boots}
         self._loaded = True
 
     async def drain(self, *, to_the_end: bool = True) -> None:
@@ -428,17 +548,99 @@ class Recorder:
         while again:
             self._discover({})
             self._torn = False
-            batch, again = self._collect()
-            again |= to_the_end and batch.frames > 0
+            again = False
+            for boots, most in self._portions():
+                batch, more = await self._record(boots, most)
+                again |= more or (to_the_end and batch.frames > 0)
+        # A frame that is torn is one that is being written, or was when its worker died.
+        if not self._torn and not any(self._waits(name) for name in self._doubts):
+            self._behind = False
+            self._caught_up_at = clocks.monotonic()
+
+    def _portions(self) -> list[tuple[list[Boot], int]]:
+        """What goes into a batch each: the boots that nothing is wrong with together, every other one by itself."""
+        sound = [boot for name, boot in self._boots.items() if name not in self._doubts]
+        doubted = [([self._boots[name]], doubt.most) for name, doubt in self._doubts.items() if not self._waits(name)]
+        return [(sound, MOST_FRAMES), *doubted]
+
+    def _waits(self, name: str) -> bool:
+        return self._doubts[name].look_at > clocks.monotonic()
+
+    async def _record(self, boots: list[Boot], most: int) -> tuple[Batch, bool]:
+        """Read up to a batch of these boots and commit it; says whether there may be more right now."""
+        self._reading = None
+        try:
+            for boot in boots:
+                if (doubt := self._doubts.get(boot.name)) is not None and doubt.is_over:
+                    await self._set_aside(boot, doubt)
+            batch, again = self._collect(boots, most)
             if batch or self._forgotten:
                 self._behind = True
                 await self._write(batch)
                 self._apply(batch)
-                self._keep_safe()
-        # A frame that is torn is one that is being written, or was when its worker died.
-        if not self._torn:
-            self._behind = False
-            self._caught_up_at = clocks.monotonic()
+        except Exception as error:
+            if not _is_away(error):
+                self._doubt(boots, error)
+            raise
+        for boot in boots:
+            self._trust(boot.name)
+        if batch:
+            self._keep_safe()
+        return batch, again
+
+    def _doubt(self, boots: list[Boot], error: Exception) -> None:
+        """Something in these boots cannot be recorded: let the next look be a narrower one."""
+        if not boots:
+            return
+        self._doubted = True
+        if len(boots) > 1:
+            self._doubts |= {boot.name: Doubt(MOST_FRAMES) for boot in boots}
+            return
+        doubt = self._doubts.setdefault(boots[0].name, Doubt(MOST_FRAMES))
+        count = self._reading[2] if self._reading is not None else 0
+        doubt.most = max(count // 2, 1)
+        if count > 1:
+            return
+        place = None if self._reading is None else self._reading[:2]
+        if doubt.place != place:
+            doubt.place, doubt.tries = place, 0
+        doubt.tries += 1
+        doubt.look_at = clocks.monotonic() + RETRY_SECONDS * min(2**doubt.row, MOST_PATIENCE)
+        log.error(
+            "a frame of a journal cannot be recorded; it is tried again, and the other journals go on",
+            extra={"boot": boots[0].name, "place": place, "tries": doubt.tries},
+            exc_info=error,
+        )
+
+    def _trust(self, name: str) -> None:
+        """A batch of this boot was recorded: the next may be larger, and one day as large as any."""
+        doubt = self._doubts.get(name)
+        if doubt is not None:
+            doubt.most *= 2
+            doubt.row = 0
+            if doubt.most >= MOST_FRAMES or name not in self._boots:
+                del self._doubts[name]
+
+    async def _set_aside(self, boot: Boot, doubt: Doubt) -> None:
+        """Keep the bytes of a frame that had its chances in a file of their own, and go on behind it."""
+        assert doubt.place is not None
+        name, offset = doubt.place
+        segment = next((each for each in boot.segments.values() if each.path.name == name and each.offset == offset), None)
+        if segment is not None:
+            frame = segment.frame_at(offset)
+            kept = segment.path.with_name(f"{name}.{offset}{DAMAGED}")
+            _keep(kept, frame)
+            batch = Batch()
+            batch.moves.append((segment, offset + len(frame)))
+            await self._transact(batch)
+            self._apply(batch)
+            self.damaged += 1
+            log.error(
+                "a frame of a journal could not be recorded; it is set aside, and reading goes on behind it",
+                extra={"segment": name, "offset": offset, "file": kept.name},
+            )
+        doubt.place, doubt.tries = None, 0
+        doubt.row += 1
 
     def close(self) -> None:
         """Give the files back."""
@@ -489,35 +691,35 @@ class Recorder:
             if clocks.SystemClock().now() / clocks.SECOND - unfinished.stat().st_mtime > UNFINISHED_SECONDS:
                 unfinished.unlink()
 
-    def _collect(self) -> tuple[Batch, bool]:
-        """Read up to a batch, and say whether there may be more right now."""
+    def _collect(self, boots: list[Boot], most: int) -> tuple[Batch, bool]:
+        """Read up to a batch of these boots, and say whether there may be more right now."""
         batch = Batch()
         again = False
-        boots = list(self._boots.values())
         for boot in boots:
-            again |= self._collect_boot(boot, batch)
+            again |= self._collect_boot(boot, batch, most)
         if boots:
             # Who was first is last next time, so a busy worker cannot starve another.
             self._boots[boots[0].name] = self._boots.pop(boots[0].name)
-        return batch, again or batch.frames >= MOST_FRAMES or bool(batch.ends)
+        return batch, again or batch.frames >= most or bool(batch.ends)
 
-    def _collect_boot(self, boot: Boot, batch: Batch) -> bool:
+    def _collect_boot(self, boot: Boot, batch: Batch, most: int) -> bool:
         """Read the next frames of one boot; says whether it is worth looking again at once."""
         for segment in boot.in_order():
             if segment.ended:
                 continue
-            if batch.frames >= MOST_FRAMES:
+            if batch.frames >= most:
                 return True
             # Asked before reading: frames in a later segment mean that all of this one were written before.
             later = any(other.number > segment.number and other.has_more() for other in boot.segments.values())
-            frames, offset, why = segment.read(MOST_FRAMES - batch.frames)
+            frames, offset, why = segment.read(most - batch.frames)
             self._torn |= why == "torn"
             if frames:
+                self._reading = segment.path.name, segment.offset, len(frames)
                 batch.take(boot, segment, frames, offset)
                 return False
             if not later and not boot.abandoned:
                 return self._look_for_life(boot)
-            if why == "unreadable" or (why == "torn" and not segment.is_cut()):
+            if why == "torn" and not segment.is_cut():
                 self._damage(segment)
             segment.ended = True
         if boot.closed or boot.abandoned:
@@ -540,11 +742,6 @@ class Recorder:
         log.error(
             "a journal is damaged; what stands after it is not recorded", extra={"segment": segment.path.name, "offset": segment.offset}
         )
-
-    def _set_aside(self, path: Path, reason: str) -> None:
-        self.damaged += 1
-        path.rename(path.with_name(f"{path.name}.damaged"))
-        log.error("a file in the journal is no segment; it is set aside: %s", reason, extra={"segment": path.name})
 
     async def _write(self, batch: Batch) -> None:
         try:

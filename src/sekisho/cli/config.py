@@ -58,7 +58,7 @@ def get(context: typer.Context, key: Annotated[str, typer.Argument(help="Dotted 
     invocation = of(context)
     effective = _effective(invocation)
     if key not in effective:
-        raise CommandError("CONFIG_NOT_FOUND", f"there is no setting {key}{settings.suggestion(key, settings.names())}")
+        raise CommandError("CONFIG_NOT_FOUND", f"there is no setting {key}{settings.nearest(key)}")
     value, source = effective[key]
     invocation.screen.result({"key": key, "value": value, "source": source}, lambda console: console.print(_shown(value)))
     if value is None:
@@ -105,7 +105,7 @@ def set_(
 
     invocation = of(context)
     if key not in settings.names():
-        raise CommandError("CONFIG_NOT_FOUND", f"there is no setting {key}{settings.suggestion(key, settings.names())}")
+        raise CommandError("CONFIG_NOT_FOUND", f"there is no setting {key}{settings.nearest(key)}")
     if (value is None) is not value_stdin:
         raise usage("give the value once: as an argument, or with --value-stdin")
     text = invocation.secret("value", "--value-stdin").reveal() if value is None else value

@@ -12,6 +12,7 @@ from sekisho.cli.invocations import of
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 STOP_SECONDS: Final = 90
 """How long `stop` waits: longer than the drain of calls that still run."""
@@ -28,7 +29,7 @@ def add(app: typer.Typer) -> None:
 
 
 def status(context: typer.Context) -> None:
-    """Show the running server: processes, ports, revision, lag of the records."""
+    """Show the running server: processes, ports, revision, records, engines."""
     invocation = of(context)
     with invocation.node() as node:
         data = node.get("/api/status")
@@ -50,12 +51,27 @@ def status(context: typer.Context) -> None:
                     ("workers", ", ".join(f"pid {pid}" for pid in data.get("workers") or ()) or tables.styled("none", "bold red")),
                     ("revision", figures.count(data.get("revision"))),
                     ("journal lag", tables.styled(f"{lag:.1f} s", "yellow" if lag > LAG_SECONDS else "")),
+                    *_set_aside(int(data.get("journal_set_aside") or 0)),
+                    *(("engine", _engine(each)) for each in data.get("engines") or ()),
                     ("database", figures.clean_line(data.get("database"))),
                 ]
             )
         )
 
     invocation.screen.result(data, draw)
+
+
+def _set_aside(files: int) -> list[tuple[str, "Text"]]:
+    return [("set aside", tables.styled(f"{figures.count(files)} files of the journal; see: sekisho doctor", "bold red"))] if files else []
+
+
+def _engine(state: dict[str, Any]) -> str:
+    told = f"{figures.clean_line(state.get('model'))} {figures.clean_line(state.get('state'))}"
+    if state.get("pid"):
+        told += f", pid {state['pid']}"
+    if state.get("last_error"):
+        told += f" ({figures.clean_line(state['last_error'])})"
+    return told
 
 
 def stop(

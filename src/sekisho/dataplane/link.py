@@ -9,7 +9,6 @@ from sekisho.core.model.snapshot import Catalog, Key
 from sekisho.core.policy.access import Keys
 from sekisho.core.wire import link as wire
 from sekisho.kit.drive import Baton
-from sekisho.kit.tasks import Tasks
 
 RETRY_S: Final = 0.02
 """First pause before the node's socket is tried again; it doubles up to `RETRY_MOST_S`."""
@@ -46,7 +45,7 @@ class Link(asyncio.Protocol):
         self.revision = 0
         """The newest revision in force; 0 before the first."""
 
-    async def keep(self, tasks: Tasks) -> None:
+    async def keep(self) -> None:
         """Connect, and connect again whenever the connection ends. Never returns."""
         pause = RETRY_S
         while True:

@@ -184,7 +184,7 @@ class Answer:
     def _relay(self, data: bytes) -> None:
         splitter = self._splitter
         assert splitter is not None
-        if self.completed:
+        if self.completed or self.fault is not None:
             return
         try:
             events = splitter.feed(data)

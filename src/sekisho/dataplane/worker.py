@@ -90,7 +90,7 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stopping.set)
         self._watch_supervisor()
-        self._tasks.start(self._link.keep(self._tasks), "link")
+        self._tasks.start(self._link.keep(), "link")
         self._tasks.start(self._tick(), "tick")
         self._tasks.start(self._pulse(), "pulse")
         try:

@@ -63,6 +63,6 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 def parse_duration(text: str) -> int:
     """Read `90s`, `15m`, `12h`, `30d` or `2w` as seconds; raises ValueError with an example otherwise."""
     number, unit = text[:-1], text[-1:]
-    if unit not in _UNITS or not number.isdigit() or len(number) > 9 or int(number) == 0:
+    if unit not in _UNITS or not number.isdecimal() or len(number) > 9 or int(number) == 0:
         raise ValueError(f"{text!r} is not a duration; write a number and a unit, such as 30d, 12h, 15m or 90s")
     return int(number) * _UNITS[unit]

@@ -23,7 +23,8 @@ def parse_amount(text: str) -> int:
         scaled = amount * UNIT if amount.is_finite() and amount.adjusted() < MOST_DIGITS else Decimal("nan")
     except InvalidOperation:
         raise ValueError(f"{text!r} is not an amount; write it as a decimal, such as 12.50") from None
-    if not scaled.is_finite() or scaled != scaled.to_integral_value():
+    # The product is rounded to the context's 28 digits: what it lost shows only beside the amount itself.
+    if not scaled.is_finite() or scaled != scaled.to_integral_value() or scaled.scaleb(-SCALE) != amount:
         raise ValueError(f"{text!r} is finer than 1e-10, the smallest amount kept")
     return int(scaled)
 

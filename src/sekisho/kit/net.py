@@ -25,7 +25,7 @@ def source_group(text: str) -> str:
     address = parse_address(text)
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, 64), strict=False))
-    return text
+    return text if address is None else str(address)
 
 
 def is_loopback(text: str) -> bool:

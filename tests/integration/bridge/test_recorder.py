@@ -385,6 +385,163 @@ def test_damage_ends_that_segment_and_nothing_else(tmp_path: Path, damage: Calla
     play(tmp_path, scene)
 
 
+def test_a_whole_record_that_nobody_knows_is_damage_also_where_it_is_the_last(tmp_path: Path) -> None:
+    async def scene(house: House) -> None:
+        Writer(house.directory).write(began(1), ended(1)).write_bytes(_foreign(b"")).die()
+        recorder = await house.once()
+        assert recorder.damaged == 1
+        assert recorder.set_aside() == house.files() == [journal.segment_name("boot1", 1, 1) + recorders.DAMAGED]
+        assert set(await house.calls()) == {("boot1", 1)}
+
+    play(tmp_path, scene)
+
+
+BAD_ENDS = {
+    "marks that make no sense": {"marks": (5,)},
+    "a status that is none": {"status": 77},
+    "a number beyond the database's": {"attempts": 2**63},
+}
+
+
+async def run_until(recorder: Recorder, done: Callable[[], Awaitable[bool]]) -> None:
+    """Let a recorder run until something holds; it must not end before."""
+    running = asyncio.ensure_future(recorder.run())
+    async with asyncio.timeout(20):
+        while not await done():
+            assert not running.done(), "the recorder ended"
+            await asyncio.sleep(0.001)
+    recorder.stop()
+    await running
+    recorder.close()
+
+
+@pytest.mark.parametrize("bad", BAD_ENDS.values(), ids=BAD_ENDS.keys())
+def test_a_frame_that_cannot_be_recorded_stops_nothing_but_itself(
+    tmp_path: Path, bad: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(recorders, "RETRY_SECONDS", 0.01)
+
+    async def scene(house: House) -> None:
+        poisoned = Writer(house.directory, "bad")
+        for seq in range(1, 41):
+            poisoned.write(began(seq), ended(seq, **(bad if seq in (17, 18) else {})))
+        start = poisoned.path.read_bytes().index(journal.encode(ended(17, **bad)))
+        poisoned.die()
+        good = Writer(house.directory, "good", 2).write(began(1), ended(1), REFUSED)
+        good.die()
+        recorder = Recorder(house.directory, house.database, sync_seconds=0.01, poll_seconds=0.001)
+
+        async def done() -> bool:
+            return len(await house.calls()) == 41
+
+        await run_until(recorder, done)
+        calls = await house.calls()
+        lost = {place for place, (_, error) in calls.items() if error == "worker_lost"}
+        assert lost == {("bad", 17), ("bad", 18)}, "every call has its one record"
+        assert recorder.damaged == 2
+        kept = house.directory / f"{journal.segment_name('bad', 1, 1)}.{start}{recorders.DAMAGED}"
+        assert kept.read_bytes() == journal.encode(ended(17, **bad)), "its bytes are kept as they were"
+        assert kept.stat().st_mode & 0o777 == 0o600
+        assert kept.name in recorder.set_aside()
+        assert house.files() == recorder.set_aside()
+        assert len(recorder.set_aside()) == 2
+        assert await house.rows("SELECT * FROM calls_open") == []
+        assert await house.rows("SELECT count(*) FROM refusals") == [(1,)]
+        await house.check_sums()
+        told = [record for record in caplog.records if "set aside" in record.getMessage()]
+        assert len(told) == 2
+        await house.once()
+        assert await house.calls() == calls
+
+    play(tmp_path, scene)
+
+
+def test_a_begin_that_no_row_can_hold_leaves_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorders, "RETRY_SECONDS", 0.01)
+
+    async def scene(house: House) -> None:
+        Writer(house.directory).write(began(1, started_at=2**63), began(2), ended(1), ended(2)).die()
+        recorder = house.recorder()
+
+        async def done() -> bool:
+            return len(await house.calls()) == 2
+
+        await run_until(recorder, done)
+        assert await house.rows("SELECT seq, model, cost FROM calls ORDER BY seq") == [(1, "", 700), (2, "up/m", 700)]
+        assert recorder.damaged == 1
+
+    play(tmp_path, scene)
+
+
+def test_an_open_call_that_cannot_be_read_is_ended_all_the_same(tmp_path: Path) -> None:
+    async def scene(house: House) -> None:
+        async with house.database.writer() as connection:
+            await connection.exec_driver_sql("INSERT INTO calls_open VALUES ('old', 7, x'c1')")
+        await house.once()
+        assert await house.calls() == {("old", 7): (1, "worker_lost")}
+
+    play(tmp_path, scene)
+
+
+def test_a_passing_fault_sets_nothing_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorders, "RETRY_SECONDS", 0.01)
+    real = recorders.rows_of
+    left = [12]
+
+    def failing(records: Any) -> Any:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise RuntimeError("not now")
+        return real(records)
+
+    async def scene(house: House) -> None:
+        monkeypatch.setattr(recorders, "rows_of", failing)
+        story(house.directory)
+        recorder = house.recorder()
+
+        async def done() -> bool:
+            return len(await house.calls()) == 4 + 39 + 2 and not house.files()
+
+        await run_until(recorder, done)
+        assert recorder.damaged == 0
+        await house.check_sums()
+
+    play(tmp_path, scene)
+
+
+def test_a_command_says_what_waits_and_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scene(house: House) -> None:
+        Writer(house.directory).write(began(1), ended(1, marks=(5,))).die()
+        recorder = house.recorder()
+        await recorder.catch_up()
+        assert recorder.lag_seconds > 0
+        assert recorder.set_aside() == []
+        recorder.close()
+        assert "records wait until the server runs" in caplog.text
+
+    play(tmp_path, scene)
+
+
+def test_a_frame_that_lies_unread_is_a_lag_at_once(tmp_path: Path, writers: list[Writer]) -> None:
+    async def scene(house: House) -> None:
+        recorder = house.recorder()
+        await recorder.load()
+        await recorder.drain()
+        assert recorder.lag_seconds == 0.0
+        writer = Writer(house.directory)
+        writers.append(writer)
+        assert recorder.lag_seconds == 0.0, "an empty segment holds nothing"
+        for step in (lambda: writer.write(began(1)), lambda: writer.write(ended(1)), lambda: writer.roll().write(began(2))):
+            # In a segment that no look has found, behind the last look, and in the next segment.
+            step()
+            assert recorder.lag_seconds >= 0.001
+            await recorder.drain()
+            assert recorder.lag_seconds == 0.0
+        recorder.close()
+
+    play(tmp_path, scene)
+
+
 def test_a_file_that_is_no_segment_is_set_aside(tmp_path: Path) -> None:
     async def scene(house: House) -> None:
         (house.directory / journal.segment_name("fake", 1, 1)).write_bytes(b"not a journal" * 100)
@@ -636,7 +793,7 @@ def test_a_busy_worker_does_not_starve_another(tmp_path: Path, writers: list[Wri
         await recorder.load()
         batches = []
         for _ in range(3):
-            batch, _again = recorder._collect()
+            batch, _again = recorder._collect(*recorder._portions()[0])
             batches.append({record[0] for record in batch.records})
             await recorder._write(batch)
             recorder._apply(batch)

@@ -1,7 +1,11 @@
-"""What every dialect offers, and the helpers that concern JSON as such."""
+"""The values that dialects give back, and the helpers that concern JSON as such.
+
+A dialect is a module. It offers `decode_request` (body to `Envelope`), `read_answer` (whole response to `Outcome`), `Scanner` (looks
+through a stream), `error_words` (a provider's error), `render_error` and `render_stream_error` (ours, for its clients).
+"""
 
 import re
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
@@ -15,7 +19,7 @@ COPY_BYTES: Final = 64 * 1024
 class Envelope:
     """What the gateway read of a request body, and the places where it changes bytes."""
 
-    __slots__ = ("body", "include_usage", "max_tokens", "model", "model_span", "splices", "stream")
+    __slots__ = ("body", "include_usage", "model", "model_span", "splices", "stream")
 
     def __init__(self, body: bytes, model: str, model_span: tuple[int, int], stream: bool) -> None:
         self.body = body
@@ -24,7 +28,6 @@ class Envelope:
         self.stream = stream
         self.include_usage = False
         """Whether the client itself asked for the usage event of a stream."""
-        self.max_tokens: int | None = None
         self.splices: tuple[tuple[int, int, bytes], ...] = ()
         """Changes besides the model: start, end, replacement, in the order of their places."""
 
@@ -49,28 +52,6 @@ class Outcome(msgspec.Struct, gc=False):
 
     usage: Usage | None = None
     finish_reason: str = ""
-
-
-class StreamScanner(Protocol):
-    """Looks through relayed events for usage and the end; may take out what the client did not ask for."""
-
-    outcome: Outcome
-    finished: bool
-    """Whether the dialect's own end of a stream was seen."""
-    failed: tuple[str, str] | None
-    """Code and message, where the provider reported an error inside the stream."""
-
-    def scan(self, events: bytes) -> bytes:
-        """Whole events in, what the client shall get out."""
-        ...
-
-
-class Dialect(Protocol):
-    """One language of clients."""
-
-    def render_error(self, refusal: Refusal, request_id: str) -> bytes: ...
-
-    def render_stream_error(self, refusal: Refusal, request_id: str) -> bytes: ...
 
 
 _KEY: Final = re.compile(rb'[ \t\r\n]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*')

@@ -118,9 +118,6 @@ def decode_request(body: bytes, most_keys: int) -> Envelope:
     if not request.model:
         raise invalid("model is empty; name one of GET /v1/models", "model", "model_missing")
     envelope = Envelope(body, request.model, span, request.stream is True)
-    most = request.max_completion_tokens or request.max_tokens
-    if most:
-        envelope.max_tokens = most
     if envelope.stream:
         _ask_for_usage(envelope, request, places)
     return envelope

@@ -41,7 +41,7 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     capability: str = ""
     """What the model must be able to do."""
     dialect: Any = openai_chat
-    """The module that reads and writes for this route's clients; it satisfies `base.Dialect`."""
+    """The module that reads and writes for this route's clients, with the functions that `base` lists."""
 
     @property
     def calls(self) -> bool:

@@ -19,7 +19,6 @@ MAGIC: Final = b"SEKJRNL1"
 HEADER: Final = struct.Struct("<8s16sII")
 HEADER_BYTES: Final = 64
 FRAME: Final = struct.Struct("<II")
-SEGMENT_BYTES: Final = 64 * 1024 * 1024
 MAX_PAYLOAD: Final = 64 * 1024
 """No record is larger; a length beyond it is damage."""
 
