@@ -99,6 +99,17 @@ def test_what_the_project_asks_for_is_locked_in_a_version_that_it_accepts() -> N
         assert requirement.specifier.contains(version, prereleases=True), f"{requirement} against {version}"
 
 
+USED_SINCE: Final = {"typer": "0.29"}
+"""What the sources use of a dependency is there from this version on (typer.TyperException)."""
+
+
+def test_no_version_is_accepted_that_lacks_what_the_sources_use() -> None:
+    asked = {requirement.name: requirement.specifier for requirement in declared()}
+    for name, since in USED_SINCE.items():
+        assert Version(since) in asked[name]
+        assert not any(asked[name].contains(older) for older in ("0.0.1", f"0.{Version(since).minor - 1}.99")), f"{name}{asked[name]}"
+
+
 @pytest.mark.parametrize("lock", LOCKS)
 def test_nothing_locked_is_below_its_floor(lock: str) -> None:
     packages = locked(read(lock))

@@ -35,9 +35,7 @@ class Accepted(Told):
 class SettingTold(Told):
     name: str
     value: object
-    source: str = Field(
-        description="`default`, `sekisho.toml`, the name of a variable such as `SEKISHO_GATEWAY__PORT`, or a flag such as `--port`."
-    )
+    source: str = Field(description="`default`, `sekisho.toml`, the variable's name or the flag's name.")
 
 
 class SettingsTold(Told):
@@ -90,9 +88,9 @@ class FindingTold(Told):
 
 
 class FindingsTold(Told):
-    ok: bool = Field(description="Whether there is nothing worse than a hint.")
+    ok: bool = Field(description="Whether there is no error; warnings and hints leave it true.")
     findings: list[FindingTold]
 
     @classmethod
     def of(cls, found: list[Finding]) -> "FindingsTold":
-        return cls(ok=all(each.level == "hint" for each in found), findings=[FindingTold(**vars(each)) for each in found])
+        return cls(ok=all(each.level != "error" for each in found), findings=[FindingTold(**vars(each)) for each in found])

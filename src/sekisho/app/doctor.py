@@ -4,12 +4,14 @@ None of it is looked at by the slices, so the composition root hands it to `api.
 """
 
 from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Final
 
 from sekisho.api.maintenance import ERROR, HINT, WARNING, Finding
 from sekisho.app import compiled
 from sekisho.engines.library import Ignored
 
-_SHOWN = 5
+_SHOWN: Final = 5
 """Names in one finding; the rest is counted."""
 
 
@@ -36,6 +38,7 @@ def hot_path() -> list[Finding]:
     if compiled.ready() is not None:
         return [Finding(HINT, name, "workers run the compiled hot path", "")]
     remedy = "`make setup`, or `python -m sekisho.app.compiled`; then `sekisho reload`"
-    if compiled.compiler() is None:
-        remedy = f"install a C compiler, then {remedy}"
+    missing = [what for what, found in (("a C compiler", compiled.compiler()), ("mypy", find_spec("mypyc"))) if found is None]
+    if missing:
+        remedy = f"install {' and '.join(missing)}, then {remedy}"
     return [Finding(HINT, name, "workers run as plain Python, which serves the same at about half the speed", remedy)]

@@ -6,16 +6,19 @@ end of the supervisor.
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from sekisho import __version__
 from sekisho.app.homes import Home
 from sekisho.app.settings import Loaded, Settings, SettingsError, load
-from sekisho.engines.servers import State
 from sekisho.kit import clock
+
+if TYPE_CHECKING:
+    from sekisho.engines.servers import State
 
 
 class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,14 +98,15 @@ class ControlError(Exception):
     """The product runs inside a command: there is no supervisor to ask."""
 
 
-class Gauges(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Gauges:
     """What of the status changes all the time."""
 
     workers: tuple[int, ...]
     journal_lag_s: float
     set_aside: int = 0
     """Files of the journal that are kept for a person to look at."""
-    engines: tuple[State, ...] = ()
+    engines: "tuple[State, ...]" = ()
 
 
 class NodeSystem:

@@ -91,7 +91,7 @@ class KeyRing:
             raise SealError(f"the key ring has no key of version {version}")
         try:
             return AESGCM(key).decrypt(sealed[2 : 2 + NONCE_BYTES], sealed[2 + NONCE_BYTES :], place.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise SealError("the sealed value does not open: another key ring, another place, or changed bytes") from None
 
 

@@ -28,6 +28,10 @@ SYNCHRONOUS: Final = ("FULL", "NORMAL")
 """FULL survives a power cut with every commit; NORMAL may lose the last ones then, never the consistency."""
 
 _SQLITE_MAGIC: Final = b"SQLite format 3\0"
+_HEAD_BYTES: Final = 20
+_WRITE_VERSION: Final = 18
+"""Where the file's head says how it is written (SQLite's file format, 1.3.3)."""
+_WRITES_WAL: Final = 2
 
 
 def sqlite_path(url: str) -> Path:
@@ -148,15 +152,16 @@ def _check_file(path: Path) -> None:
             )
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         with path.open("rb") as file:
-            head = file.read(len(_SQLITE_MAGIC))
+            head = file.read(_HEAD_BYTES)
     except OSError as error:
         raise StorageError(f"the database {path} cannot be opened: {error.strerror}; check the directory and its permissions") from None
-    if head and head != _SQLITE_MAGIC:
+    if head and not head.startswith(_SQLITE_MAGIC):
         raise StorageError(
             f"the file {path} is not a SQLite database, or damaged; nothing was changed: put a backup in its place with "
             "`sekisho backup restore`, or move the file away to start empty"
         )
-    if head:
+    if head and head[_WRITE_VERSION] != _WRITES_WAL:
+        # The pragma that switches to the log would be the first change made to it.
         _check_owner(path, wal)
 
 

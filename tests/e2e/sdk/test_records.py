@@ -107,7 +107,8 @@ def test_there_are_as_many_records_as_exchanges(house: House, tapped: Engine) ->
     house.record(last.request_id)
     house.record(final.request_id)
     records = [call for call in house.product.calls() if call["key_id"] == made["id"]]
-    exchanges = watch.calls
+    # A call that crosses the engine's close behind a stream is sent once more: the tap saw both, the engine one.
+    exchanges = [exchange for exchange in watch.calls if exchange.response]
     assert len(records) == len(exchanges) == 2 * len(PATHS) + 2
     assert len({record["request_id"] for record in records}) == len(records)
     seen = [exchange.response.status for exchange in exchanges if exchange.response]

@@ -80,11 +80,16 @@ class Product:
     async def status(self) -> dict[str, object]:
         return {"version": "0", "workers": [11, 12]}
 
+    reason: str | None = None
+    """Why it will not be reloaded."""
+
     def settings(self) -> list[dict[str, object]]:
         return [{"name": "gateway.port", "value": 4000, "source": "default"}]
 
-    async def reload(self) -> None:
-        self.asked.append("reload")
+    async def reload(self) -> str | None:
+        if self.reason is None:
+            self.asked.append("reload")
+        return self.reason
 
     async def stop(self) -> None:
         self.asked.append("stop")

@@ -37,6 +37,13 @@ def test_reload_and_stop_are_accepted_and_passed_on(house: House) -> None:
     assert house.product.asked == ["reload", "stop"]
 
 
+def test_a_reload_with_bad_settings_is_refused_with_their_line(house: House) -> None:
+    house.product.reason = "sekisho.toml: there is no setting gateway.prot; did you mean gateway.port?"
+    error = house.refused(422, "POST", "/api/system/reload")
+    assert (error["code"], error["message"]) == ("invalid_settings", house.product.reason)
+    assert house.product.asked == []
+
+
 def test_a_sound_house_passes_every_check(house: House) -> None:
     record(house, {}, {"status": 1, "cost": None, "ttfb_us": None}, {"status": 2, "currency": "EUR"}, {"started_at": START + 10**10})
     (house.home / "journal").mkdir()
@@ -132,3 +139,4 @@ def test_the_doctor_finds_a_provider_that_failed_its_test(house: House) -> None:
     house.good("POST", "/api/providers", {"name": "near", "kind": "custom", "base_url": "http://127.0.0.1:1/v1", "probe": False})
     house.good("POST", "/api/providers/near/test")
     assert ("warning", "provider state") in findings(house)
+    assert house.good("GET", "/api/doctor")["ok"] is True, "a warning alone is no error"

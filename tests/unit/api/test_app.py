@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from sekisho.api.app import ROUTERS, create_app
 from sekisho.api.doors import door
 from sekisho.api.services import Services
+from sekisho.app import settings
 from sekisho.rest.routing import GuardedRoute, OpenRouteError
 
 
@@ -23,6 +24,11 @@ NOTHING = cast(Services, Nothing())
 
 def test_what_is_listed_can_be_put_together() -> None:
     create_app(NOTHING)
+
+
+def test_the_document_names_the_sources_of_a_setting_as_they_are_told() -> None:
+    told = create_app(NOTHING).openapi()["components"]["schemas"]["SettingTold"]["properties"]["source"]["description"]
+    assert told == f"`{settings.DEFAULT}`, `{settings.FILE}`, the variable's name or the flag's name."
 
 
 def test_an_unguarded_router_stops_the_start() -> None:

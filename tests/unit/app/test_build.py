@@ -14,8 +14,10 @@ import msgspec
 import pytest
 
 from sekisho.app import build, homes, lifecycle, settings
-from sekisho.core.wire import link
+from sekisho.core.wire import journal, link
+from tests.integration.bridge.test_recorder import began, ended
 from tests.support.product import eventually
+from tests.unit.engines.test_library import MODEL
 
 ROOT = Path(__file__).parents[3]
 
@@ -45,6 +47,48 @@ def test_a_command_is_the_local_owner_under_the_lock(loaded: settings.Loaded) ->
         assert loaded.home.holder() is None
         async with build.local(loaded) as local:
             assert await build.first_key(local.services) is None, "a key exists already"
+
+    asyncio.run(scene())
+
+
+def test_a_reload_is_judged_with_the_flags_of_serve(loaded: settings.Loaded) -> None:
+    said: list[lifecycle.Saying] = []
+    loaded.home.create()
+    loaded.home.config.write_text("[console]\nhost = '0.0.0.0'\n")
+
+    def ask(flags: dict[str, str]) -> str | None:
+        orders = lifecycle.Orders(str(loaded.home.path), loaded.settings, loaded.origins, 1, 4000, 4001, 0, False, flags=flags)
+        return asyncio.run(lifecycle.NodeSystem(orders, lambda: lifecycle.Gauges((), 0.0), said.append).reload())
+
+    assert "would send passwords over the network" in (ask({}) or "")
+    assert said == []
+    assert ask({"console.insecure": "true"}) is None
+    assert said == [lifecycle.Reload()]
+
+
+def test_the_status_tells_of_the_journal_and_of_engines(loaded: settings.Loaded) -> None:
+    async def scene() -> None:
+        loaded.home.create()
+        (loaded.home.models / "tiny.gguf").write_bytes(MODEL)
+        (loaded.home.models / "notes.gguf").write_text("no model")
+        name = journal.segment_name("boot", 1, 1)
+        frames = b"".join(journal.encode(frame) for frame in (began(1), ended(1, marks=(5,))))
+        (loaded.home.journal / name).write_bytes(journal.segment_header("boot", 1, 1) + frames + bytes(100))
+        (loaded.home.journal / f"{name}.64.damaged").write_bytes(b"x")
+        async with (
+            build.local_app(loaded) as app,
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sekisho") as client,
+        ):
+            status = (await client.get("/api/status")).json()
+            assert status["engines"] == [{"model": "tiny", "state": "asleep", "pid": None, "falls": 0, "last_error": None}]
+            assert status["journal_set_aside"] == 1
+            assert status["journal_lag_s"] > 0, "a record that cannot be recorded waits, and the command works all the same"
+            found = {each["name"]: each for each in (await client.get("/api/doctor")).json()["findings"]}
+            assert found["journal"]["level"] == "error"
+            assert f"{name}.64.damaged" in found["journal"]["message"]
+            assert found["model file"]["level"] == "warning"
+            assert "models/notes.gguf is not served: " in found["model file"]["message"]
+            assert found["hot path"]["level"] == "hint"
 
     asyncio.run(scene())
 
@@ -139,8 +183,13 @@ def test_the_node_opens_both_doors_and_ends_with_its_supervisor(loaded: settings
         assert tunnel.get("/api/status").status_code == 401
         assert local.post("/api/system/stop").status_code == 202
         assert node.hear() == lifecycle.Stop()
+        home.config.write_text("[bounds]\ndrian_s = 5\n")
+        refused = local.post("/api/system/reload")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_settings")
+        assert "there is no setting bounds.drian_s; did you mean bounds.drain_s?" in refused.json()["error"]["message"]
+        home.config.write_text("[bounds]\ndrain_s = 5\n")
         assert local.post("/api/system/reload").status_code == 202
-        assert node.hear() == lifecycle.Reload()
+        assert node.hear() == lifecycle.Reload(), "the first saying since: the refused one was not passed on"
     status_code, err = node.end()
     assert status_code == 0, err
     assert ready.first_key not in err

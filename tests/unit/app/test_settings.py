@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sekisho.app import homes, settings
+from sekisho.app import compiled, homes, settings
+from sekisho.cli.invocations import API_KEY_VARIABLE
 
 HOME = {"SEKISHO_HOME": "/nowhere/at/all"}
 
@@ -51,7 +52,8 @@ def test_what_a_text_in_the_environment_stands_for(variable: str, text: str, nam
     [
         ("[gatway]\nport = 1\n", "there is no section [gatway]; did you mean gateway?"),
         ("[gateway]\nprot = 1\n", "there is no setting gateway.prot; did you mean gateway.port?"),
-        ("[gateway]\nzzzzzzzz = 1\n", "there is no setting gateway.zzzzzzzz"),
+        ("[gateway]\nxyzzy = 1\n", "there is no setting gateway.xyzzy\n"),
+        ("[workers]\nnumber = 1\n", "there is no setting workers.number\n"),
         ("[gateway]\nport = '4000'\n", "gateway.port: expected a whole number, got a text; this is '4000'"),
         ("[gateway]\nport = true\n", "gateway.port: expected a whole number, got true or false; this is True"),
         ("[gateway]\nport = 65536\n", "gateway.port: expected a whole number <= 65535; this is 65536"),
@@ -76,7 +78,8 @@ def test_what_a_text_in_the_environment_stands_for(variable: str, text: str, nam
 def test_a_bad_file_is_one_clear_line(tmp_path: Path, toml: str, said: str) -> None:
     with pytest.raises(settings.SettingsError) as refused:
         load(tmp_path, toml)
-    assert said in str(refused.value)
+    # A line break at the end stands for the end of the line: nothing is suggested.
+    assert said in str(refused.value) + "\n"
     assert "\n" not in str(refused.value)
     if "both 4001" not in said and not said.startswith("sekisho.toml"):
         assert str(refused.value).startswith(f"{tmp_path}/sekisho.toml: ")
@@ -89,6 +92,9 @@ def test_a_bad_file_is_one_clear_line(tmp_path: Path, toml: str, said: str) -> N
     [
         ("SEKISHO_GATEWAY_PORT", "1", "environment: there is no setting SEKISHO_GATEWAY_PORT; did you mean SEKISHO_GATEWAY__PORT?"),
         ("SEKISHO_SECRETKEY", "x", "environment: there is no setting SEKISHO_SECRETKEY; did you mean SEKISHO_SECRET_KEY?"),
+        ("SEKISHO_BOUNDS__DRIAN_S", "1", "environment: there is no setting SEKISHO_BOUNDS__DRIAN_S; did you mean SEKISHO_BOUNDS__DRAIN_S?"),
+        ("SEKISHO_GATEWAY__XYZZY", "1", "environment: there is no setting SEKISHO_GATEWAY__XYZZY\n"),
+        ("SEKISHO_XYZZY", "1", "environment: there is no setting SEKISHO_XYZZY\n"),
         ("SEKISHO_GATEWAY__PORT", "many", "SEKISHO_GATEWAY__PORT: expected a whole number, got a text; this is 'many'"),
         ("SEKISHO_LOGS__LOGGERS", "debug", "SEKISHO_LOGS__LOGGERS: write name=value"),
     ],
@@ -96,7 +102,7 @@ def test_a_bad_file_is_one_clear_line(tmp_path: Path, toml: str, said: str) -> N
 def test_a_bad_variable_is_one_clear_line(variable: str, text: str, said: str) -> None:
     with pytest.raises(settings.SettingsError) as refused:
         settings.load({}, {**HOME, variable: text})
-    assert str(refused.value).startswith(said)
+    assert f"{refused.value}\n".startswith(said)
 
 
 def test_a_bad_flag_is_named() -> None:
@@ -104,6 +110,14 @@ def test_a_bad_flag_is_named() -> None:
         settings.load({"gateway.port": "x"}, HOME)
     with pytest.raises(settings.SettingsError, match=r"^there is no setting gateway.prt; did you mean gateway.port\?"):
         settings.load({"gateway.prt": "1"}, HOME)
+    with pytest.raises(settings.SettingsError, match=r"^there is no setting gateway.xyzzy$"):
+        settings.load({"gateway.xyzzy": "1"}, HOME)
+
+
+def test_variables_of_ours_that_are_no_settings_are_let_be() -> None:
+    assert compiled.OFF == "SEKISHO_HOT_PATH"
+    assert API_KEY_VARIABLE == "SEKISHO_API_KEY"
+    assert settings.load({}, {**HOME, compiled.OFF: "python", API_KEY_VARIABLE: "sk-sek-canary"}).origins == {}
 
 
 @pytest.mark.parametrize(

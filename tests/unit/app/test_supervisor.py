@@ -37,7 +37,12 @@ class Running:
                 *(f"{name}={value}" for name, value in named.items()),
             ],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "SEKISHO_SECRET_KEY": "not for children"},
+            env={
+                **os.environ,
+                "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
+                "SEKISHO_HOT_PATH": "python",
+                **dict.fromkeys(("SEKISHO_SECRET_KEY", "SEKISHO_API_KEY"), "not for children"),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -139,7 +144,11 @@ def test_children_see_no_secret_in_their_environment(start: Callable[..., Runnin
     for pid in (worker, node):
         if (environ := Path(f"/proc/{pid}/environ")).exists():
             assert b"not for children" not in environ.read_bytes()
-    assert eventually(running.orders, "the node has its orders")["secret_key"] == "not for children"
+    orders = eventually(running.orders, "the node has its orders")
+    assert orders["secret_key"] == "not for children"
+    flags = orders["flags"]
+    assert isinstance(flags, dict)
+    assert flags["gateway.port"] == str(running.port), "a reload is judged with the flags of this start"
 
 
 def test_a_killed_worker_is_replaced_within_a_second(start: Callable[..., Running]) -> None:

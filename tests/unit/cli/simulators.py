@@ -183,6 +183,8 @@ class Node:
             "ports": {"gateway": self.gateway_port, "console": 4001},
             "revision": 7,
             "journal_lag_s": 0.2,
+            "journal_set_aside": 0,
+            "engines": [],
             "started_at": CREATED,
             "home": str(self.socket.parent.parent),
             "database": "sqlite",

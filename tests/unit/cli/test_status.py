@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.unit.cli.conftest import Type
-from tests.unit.cli.simulators import Node
+from tests.unit.cli.simulators import Node, refusal
 
 MASTER = """
 import fcntl, os, signal, sys, threading
@@ -46,6 +46,22 @@ def test_status_in_words(type_: Type, node: Node) -> None:
         assert piece in outcome.out
 
 
+def test_status_tells_what_was_set_aside_and_how_engines_are(type_: Type, node: Node) -> None:
+    engines = [
+        {"model": "tiny", "state": "awake", "pid": 99, "falls": 0, "last_error": None},
+        {"model": "huge", "state": "refused", "pid": None, "falls": 1, "last_error": "too little\nmemory"},
+    ]
+    _, told = node.answer("GET", "/api/status", {}, {})
+    node.scripted["GET", "/api/status"] = (200, {**told, "journal_set_aside": 2, "engines": engines})
+    out = type_("status", "--format", "text").out
+    for piece in (
+        "set aside     2 files of the journal; see: sekisho doctor",
+        "engine        tiny awake, pid 99",
+        "huge refused (too little",
+    ):
+        assert piece in out
+
+
 def test_stop_returns_when_the_lock_is_free(type_: Type, home: Path) -> None:
     with master(home, "obeys") as process:
         data = type_("stop").data
@@ -72,3 +88,10 @@ def test_a_lock_that_nobody_holds_is_no_server(type_: Type, home: Path) -> None:
 def test_reload_is_passed_on(type_: Type, node: Node) -> None:
     assert type_("reload").data == {"accepted": True}
     assert node.requests[-1][:2] == ("POST", "/api/system/reload")
+
+
+def test_a_reload_that_is_refused_says_why_in_one_line(type_: Type, node: Node) -> None:
+    line = "sekisho.toml: there is no setting gateway.prot; did you mean gateway.port?"
+    node.scripted["POST", "/api/system/reload"] = refusal(422, "invalid_settings", line)
+    exit_code, _, message = type_("reload").error
+    assert (exit_code, message) == (1, line)

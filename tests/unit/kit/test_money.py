@@ -57,7 +57,8 @@ def test_what_is_no_number_is_told_with_an_example(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "text"), [(0, "0.0000000000"), (1, "0.0000000001"), (-1, "-0.0000000001"), (1_234_500, "0.0001234500"), (-(10**10), "-1.0000000000")]
+    ("amount", "text"),
+    [(0, "0.0000000000"), (1, "0.0000000001"), (-1, "-0.0000000001"), (1_234_500, "0.0001234500"), (-(10**10), "-1.0000000000")],
 )
 def test_all_ten_decimals_are_written(amount: int, text: str) -> None:
     assert money.format_amount(amount) == text

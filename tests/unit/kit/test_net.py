@@ -50,7 +50,15 @@ def test_a_whole_home_is_one_source(address: ipaddress.IPv6Address, host: int) -
 
 @pytest.mark.parametrize(
     ("text", "loopback"),
-    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("::ffff:127.0.0.1", True), ("10.0.0.1", False), ("", False), ("localhost", False)],
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("10.0.0.1", False),
+        ("", False),
+        ("localhost", False),
+    ],
 )
 def test_loopback(text: str, loopback: bool) -> None:
     assert net.is_loopback(text) is loopback
