@@ -8,7 +8,7 @@ the `finally` settles whatever ended otherwise: a refusal, a fault, a client tha
 import msgspec
 
 from sekisho.core.dialects.registry import Action
-from sekisho.core.model.errors import GONE, Refusal
+from sekisho.core.model.errors import GONE, Fault, Refusal
 from sekisho.core.model.snapshot import Model
 from sekisho.core.policy import retry
 from sekisho.dataplane.relay import Answer
@@ -51,6 +51,9 @@ async def run(x: Exchange, plane: Plane) -> None:
             answer(x, plane)
         if refusal is not None and not x.client.gone:
             refuse(x, refusal, plane)
+    except Exception:
+        x.fault = Fault("internal_error", "the gateway failed on this request")
+        raise
     finally:
         settle(x, plane)
         if x.upstream is not None:

@@ -13,6 +13,8 @@ from sekisho.kit.drive import Baton
 RETRY_S: Final = 0.02
 """First pause before the node's socket is tried again; it doubles up to `RETRY_MOST_S`."""
 RETRY_MOST_S: Final = 0.5
+STEADY_S: Final = 1.0
+"""A connection that lasted so long was a good one."""
 
 _log = logging.getLogger(__name__)
 
@@ -56,8 +58,14 @@ class Link(asyncio.Protocol):
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, RETRY_MOST_S)
                 continue
-            pause = RETRY_S
+            since = asyncio.get_running_loop().time()
             await self._lost.wait()
+            if asyncio.get_running_loop().time() - since > STEADY_S:
+                pause = RETRY_S
+            else:
+                # It ended as soon as it had begun: a node that is not itself is not asked again at full speed.
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, RETRY_MOST_S)
 
     # Called by the loop.
 

@@ -5,7 +5,7 @@ import itertools
 import logging
 import resource
 import socket
-from typing import Final
+from typing import Final, cast
 
 from sekisho.dataplane.connection import Connection, Serve
 from sekisho.dataplane.stages import Plane
@@ -40,8 +40,8 @@ class Door:
         server = await asyncio.get_running_loop().create_server(self._make, sock=listening, backlog=BACKLOG)
         self._servers.append(server)
 
-    def _make(self) -> Connection:
-        return Connection(self._plane, self._serve, self._admit, self._left)
+    def _make(self) -> asyncio.Protocol:
+        return cast(asyncio.Protocol, Connection(self._plane, self._serve, self._admit, self._left))
 
     def _admit(self, connection: Connection) -> bool:
         """Whether one more may come in; loopback and trusted proxies speak for many and are not counted by address."""

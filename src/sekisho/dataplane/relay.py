@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from sekisho.core.model.errors import Fault
 from sekisho.core.wire import sse
+from sekisho.core.wire.http1.events import RequestSink, ResponseSink
 from sekisho.core.wire.http1.writers import LAST_CHUNK, chunk
 from sekisho.kit.clock import monotonic_ns
 from sekisho.kit.drive import Baton
@@ -30,16 +31,22 @@ class Account(Protocol):
     held: int
 
 
-class Client(Protocol):
-    """Whom the answer is for."""
+class Client(RequestSink):
+    """Whom the answer is for: what the stages see of a connection."""
 
-    @property
-    def congested(self) -> bool: ...
+    def __init__(self) -> None:
+        self.congested = False
+        """Whether the client has more unread bytes than it may."""
+        self.gone = False
+        self.last_credential = b""
+        """The credential of the connection's last request, as sent."""
+        self.last_digest = b""
 
-    def write(self, data: bytes) -> None: ...
+    def write(self, data: bytes) -> None:
+        raise NotImplementedError
 
 
-class Answer:
+class Answer(ResponseSink):
     """The sink of one attempt."""
 
     status = 0
@@ -196,10 +203,9 @@ class Answer:
         scanner = self.scanner
         out = scanner.scan(events)
         if scanner.failed is not None:
-            code, message = scanner.failed
             if out:
                 self._write(out)
-            self._give_up("upstream_error", message or "the provider reported an error inside its stream", code)
+            self._tell_failure()
             return
         if scanner.finished:
             self._finish(out)
@@ -232,10 +238,17 @@ class Answer:
         rest = splitter.rest.strip()
         out = scanner.scan(rest + b"\n\n") if scanner.is_whole(rest) else b""
         scanner.close()
+        if scanner.failed is not None:
+            self._tell_failure()
+            return
         if not (scanner.finished or scanner.outcome.finish_reason):
             self._give_up("upstream_cut", "the provider ended its stream before the answer was complete")
             return
         self._finish(out)
+
+    def _tell_failure(self) -> None:
+        code, message = self.scanner.failed
+        self._give_up("upstream_error", message or "the provider reported an error inside its stream", code)
 
     def _give_up(self, code: str, message: str, detail: str = "") -> None:
         self.fault = Fault(code, f"{message} ({detail})" if detail else message)

@@ -37,7 +37,7 @@ _decode: Final = msgspec.json.Decoder().decode
 class Sandbox:
     """One answer of the sandbox; it takes the place of an upstream connection."""
 
-    __slots__ = ("_aborted", "_chunks", "_delay", "_loop", "_paused", "_sink", "_timer")
+    __slots__ = ("_aborted", "_chunks", "_delay", "_loop", "_paused", "_sink", "_timer", "_waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -46,6 +46,8 @@ class Sandbox:
         self._delay = 0.0
         self._timer: asyncio.Handle | None = None
         self._paused = False
+        self._waiting = False
+        """Whether the next piece would be due but for the pause."""
         self._aborted = False
 
     def send(self, model: str, action: Action, body: bytes, *, stream: bool, sink: ResponseSink) -> None:
@@ -71,7 +73,8 @@ class Sandbox:
     def resume(self) -> None:
         if self._paused:
             self._paused = False
-            self._next()
+            if self._waiting:
+                self._next()
 
     def abort(self) -> None:
         self._aborted = True
@@ -132,6 +135,7 @@ class Sandbox:
 
     def _next(self) -> None:
         sink = self._sink
+        self._waiting = self._paused
         if sink is None or self._paused:
             return
         if not self._chunks:

@@ -1,7 +1,7 @@
 """The worker's own kind of loop for a test, and a way for its coroutine to await what a baton brings."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import uvloop
@@ -28,3 +28,9 @@ async def brought(baton: Baton) -> Any:
 
     Drive(wait(), future.set_exception).step()
     return await future
+
+
+async def until(happened: Callable[[], object]) -> None:
+    """Let the loop turn until it happened, where nobody would set an event; `run` ends it where it never does."""
+    while not happened():  # noqa: ASYNC110
+        await asyncio.sleep(0)

@@ -11,7 +11,7 @@ import pytest
 
 from sekisho.core.model.records import Closed, Frame, Refused, Rolled
 from sekisho.core.wire import journal as wire
-from sekisho.dataplane.journal import SMALLEST, Journal, JournalFullError
+from sekisho.dataplane.journal import ROOM, SMALLEST, Journal, JournalFullError
 from tests.unit.dataplane.segments import frames_of, records_of, segments_of
 
 
@@ -65,11 +65,18 @@ def test_a_full_segment_says_where_it_goes_on(journal: Journal, tmp_path: Path) 
     assert journal.dropped == 0
 
 
-def test_the_largest_record_fits_up_to_the_last_byte(journal: Journal, tmp_path: Path) -> None:
-    """Whatever a segment has room for, the frame that says where it goes on still fits behind it."""
-    written = [refused(number, size) for number, size in enumerate(range(60_000, 65_000, 137))]
-    assert all(journal.append(frame) for frame in written)
-    assert [frame for frame in records_of(tmp_path) if not isinstance(frame, Rolled)] == written
+def test_a_record_that_fills_a_segment_leaves_room_to_say_where_it_goes_on(journal: Journal, tmp_path: Path) -> None:
+    left = SMALLEST - ROOM - wire.HEADER_BYTES
+    size = len(wire.encode(refused(1, 30_000)))
+    while left > 2 * size:
+        assert journal.append(refused(1, 30_000))
+        left -= size
+    assert journal.append(refused(2, 30_000 + left - size))
+    assert len(segments_of(tmp_path)) == 1
+    assert journal.append(refused(3))
+    first, second = segments_of(tmp_path)
+    assert frames_of(first)[-2:] == [refused(2, 30_000 + left - size), Rolled(2)]
+    assert frames_of(second) == [refused(3)]
 
 
 def test_the_next_segment_is_made_ahead_of_need_and_not_before(journal: Journal, tmp_path: Path) -> None:
@@ -103,7 +110,7 @@ def test_a_segment_is_never_too_small_for_a_record(tmp_path: Path) -> None:
 
 
 def test_without_a_directory_there_is_no_journal(tmp_path: Path) -> None:
-    with pytest.raises(JournalFullError, match="no room for a journal segment of .* bytes: No such file or directory"):
+    with pytest.raises(JournalFullError, match=r"no room for a journal segment of .* bytes: No such file or directory"):
         Journal(tmp_path / "gone", 1, "boot", SMALLEST)
 
 
@@ -111,18 +118,19 @@ def test_without_room_records_are_dropped_and_counted_until_there_is_room(tmp_pa
     home, away = tmp_path / "journal", tmp_path / "away"
     home.mkdir()
     journal = Journal(home, 1, "boot", SMALLEST)
-    assert not journal.full
+    full = [journal.full]
     home.rename(away)
     number = 0
     while journal.append(refused(number, 30_000)):
         number += 1
-    assert journal.full
+    full.append(journal.full)
     assert journal.dropped == 1
     assert not journal.append(refused(number, 30_000))
     assert journal.dropped == 2
     journal.tend()
     away.rename(home)
-    assert not journal.full
+    full.append(journal.full)
+    assert full == [False, True, False]
     assert journal.append(refused(number, 30_000))
     journal.close(5)
     told = records_of(home)
@@ -156,7 +164,9 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def child(script: str, directory: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-c", script, str(directory)], capture_output=True, text=True, check=False, env={"PYTHONPATH": ":".join(sys.path)})
+    return subprocess.run(
+        [sys.executable, "-c", script, str(directory)], capture_output=True, text=True, check=False, env={"PYTHONPATH": ":".join(sys.path)}
+    )
 
 
 def test_space_is_reserved_before_it_is_used(tmp_path: Path) -> None:

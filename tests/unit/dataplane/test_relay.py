@@ -9,7 +9,7 @@ from sekisho.core.dialects.openai_chat import Scanner
 from sekisho.core.model.errors import Fault
 from sekisho.core.wire import sse
 from sekisho.core.wire.http1.writers import LAST_CHUNK, chunk
-from sekisho.dataplane.relay import Answer
+from sekisho.dataplane.relay import Answer, Client
 from sekisho.kit.drive import Drive
 
 TEXT = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}\n\n'
@@ -19,12 +19,12 @@ DONE = b"data: [DONE]\n\n"
 MOST, MOST_EVENT = 1000, 500
 
 
-class Scene:
+class Scene(Client):
     """A fake client and a fake upstream around a real answer; `log` has what was done to both, in order."""
 
     def __init__(self, *, chunked: bool = True) -> None:
+        super().__init__()
         self.log: list[str | bytes] = []
-        self.congested = False
         self.held = 0
         self.now = 100.0
         self.room = True
@@ -138,11 +138,9 @@ def test_a_whole_answer_is_bounded_by_itself_and_by_the_house(too_large: bool) -
 def test_the_record_comes_before_the_last_byte() -> None:
     scene = Scene().stream().feed(TEXT, STOP, DONE)
     assert scene.log == [chunk(TEXT), chunk(STOP), "final", chunk(DONE) + LAST_CHUNK]
-    assert scene.ends == 1
-    assert scene.answer.completed
-    assert not scene.answer.ended
+    assert (scene.ends, scene.answer.completed, scene.answer.ended) == (1, True, False)
     scene.answer.response_completed()
-    assert scene.answer.ended
+    assert (scene.ends, scene.answer.completed, scene.answer.ended) == (1, True, True)
     assert len(scene.log) == 4
 
 
@@ -180,13 +178,14 @@ def test_a_slow_client_pauses_its_upstream_once_and_relieved_resumes_it() -> Non
     scene.congested = True
     scene.feed(TEXT, TEXT)
     scene.answer.client_congested()
+    waiting = [scene.answer.waiting_for_client]
     assert scene.log == [chunk(TEXT), "pause", chunk(TEXT)]
-    assert scene.answer.waiting_for_client
     scene.congested, scene.now = False, 150.0
     scene.answer.client_relieved()
     scene.answer.client_relieved()
+    waiting.append(scene.answer.waiting_for_client)
     assert scene.log[3:] == ["resume"]
-    assert not scene.answer.waiting_for_client
+    assert waiting == [True, False]
     assert scene.answer.last_at == 150.0  # The client's pause is not the provider's silence.
 
 
@@ -251,6 +250,12 @@ def test_an_error_inside_is_the_exchanges_to_tell() -> None:
     assert scene.fault == "upstream_error"
     assert scene.answer.fault is not None
     assert scene.answer.fault.message == "the engine fell (engine_died)"
+
+
+def test_an_error_without_its_blank_line_is_told_as_well() -> None:
+    scene = Scene().stream().feed(TEXT, ERROR[:-1])
+    scene.answer.response_completed()
+    assert scene.fault == "upstream_error"
 
 
 def test_an_event_without_end_is_given_up() -> None:

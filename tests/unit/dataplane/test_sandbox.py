@@ -12,27 +12,21 @@ from sekisho.core.dialects.openai_chat import Scanner, error_words, read_answer
 from sekisho.core.dialects.registry import Action
 from sekisho.dataplane.sandbox import LOREM, LOREM_TOKENS, Sandbox
 from tests.support.virtual_time import VirtualClock, run
-from tests.unit.wire.sinks import Response
+from tests.unit.dataplane.loops import until
+from tests.unit.dataplane.sinks import Awaited
 
 HELLO = {"messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "say this back"}]}
 
 
-def ask(model: str, request: dict[str, Any], action: Action = Action.CHAT, *, stream: bool = False) -> tuple[Response, float]:
+def ask(model: str, request: dict[str, Any], action: Action = Action.CHAT, *, stream: bool = False) -> tuple[Awaited, float]:
     """The answer, and the virtual seconds that it took."""
     clock = VirtualClock()
 
-    async def scene() -> Response:
-        ended = asyncio.Event()
-
-        class Sink(Response):
-            def response_completed(self) -> None:
-                super().response_completed()
-                ended.set()
-
-        sink = Sink()
+    async def scene() -> Awaited:
+        sink = Awaited()
         Sandbox(asyncio.get_running_loop()).send(model, action, json.dumps(request).encode(), stream=stream, sink=sink)
         assert not sink.status, "it answered before its caller was ready"
-        await ended.wait()
+        await sink.ended.wait()
         return sink
 
     sink = run(scene(), clock)
@@ -65,7 +59,9 @@ def test_parts_of_a_message_are_read_and_pictures_passed_over() -> None:
     assert json.loads(sink.body)["choices"][0]["message"]["content"].split() == ["two", "parts"]
 
 
-@pytest.mark.parametrize("request_body", [{}, {"messages": None}, {"messages": [7, {}]}, {"messages": [{"role": "user", "content": 7}]}, {"messages": {"a": 1}}])
+@pytest.mark.parametrize(
+    "request_body", [{}, {"messages": None}, {"messages": [7, {}]}, {"messages": [{"role": "user", "content": 7}]}, {"messages": {"a": 1}}]
+)
 def test_a_strange_request_is_answered_all_the_same(request_body: dict[str, Any]) -> None:
     sink, _ = ask("echo", request_body)
     assert json.loads(sink.body)["choices"][0]["message"]["content"] == "(nothing to echo)"
@@ -139,10 +135,9 @@ def test_one_vector_for_each_input(given: Any, count: int) -> None:
 def test_it_pauses_and_ends_when_told() -> None:
     async def scene() -> None:
         loop = asyncio.get_running_loop()
-        sandbox, sink = Sandbox(loop), Response()
+        sandbox, sink = Sandbox(loop), Awaited()
         sandbox.send("lorem", Action.CHAT, b"{}", stream=True, sink=sink)
-        while not sink.body:
-            await asyncio.sleep(0)
+        await until(lambda: sink.body)
         sandbox.pause()
         paused = sink.body
         for _ in range(10):

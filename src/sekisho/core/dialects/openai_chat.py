@@ -253,6 +253,7 @@ class Scanner:
         if not data or self.finished:
             return b"" if self.finished else event
         if data == b"[DONE]":
+            self.events -= 1
             self.finished = True
             return event
         self._last = (*self._last[-1:], event)
@@ -275,6 +276,8 @@ class Scanner:
             usage = None
         if usage is not None:
             self.outcome.usage = usage
+        if chunk.get("choices") == []:
+            self.events -= 1
         if not self._include_usage and chunk.get("choices") == []:
             return b""
         return event
@@ -317,7 +320,8 @@ def error_words(body: bytes) -> tuple[str, str, dict[str, Any] | None]:
         return "", "", None
     if not isinstance(answer, dict):
         return "", "", None
-    error = answer.get("error")
+    # vLLM and others put the members side by side, without `error` around them.
+    error = answer.get("error") or (answer if answer.get("object") == "error" else None)
     if isinstance(error, dict):
         code, kind, message = error.get("code"), error.get("type"), error.get("message")
         word = code if isinstance(code, str) else kind if isinstance(kind, str) else ""

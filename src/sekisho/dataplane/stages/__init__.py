@@ -16,7 +16,7 @@ from sekisho.core.wire.http1.events import Head
 from sekisho.dataplane.counters import Bucket, Counters
 from sekisho.dataplane.journal import Journal
 from sekisho.dataplane.link import Link
-from sekisho.dataplane.relay import Answer
+from sekisho.dataplane.relay import Answer, Client
 from sekisho.dataplane.settings import Bounds
 from sekisho.dataplane.upstream.pool import Pool
 from sekisho.dataplane.upstream.targets import Target, Targets
@@ -149,7 +149,7 @@ class Exchange:
     """HTTP status of the answer, 0 before it is decided."""
 
     def __init__(
-        self, client: Any, head: Head | None, request_id: str, peer: str, started_ns: int, head_ns: int, body_bound: int, closing: bool
+        self, client: Client, head: Head | None, request_id: str, peer: str, started_ns: int, head_ns: int, body_bound: int, closing: bool
     ) -> None:
         self.client = client
         """The connection; it writes, and says whether its client is congested or gone."""

@@ -1,9 +1,10 @@
 """One connection to an upstream: a request goes out, its response comes back to a sink. Others decide about reuse; it tells the truth."""
 
 import asyncio
+import select
 import socket
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from sekisho.core.wire.http1.events import ResponseSink
 from sekisho.core.wire.http1.readers import ResponseReader
@@ -15,10 +16,8 @@ JOIN_BYTES: Final = 64 * 1024
 """Requests up to this size are joined into one buffer; larger ones go out in pieces, uncopied."""
 
 
-class UpstreamConnection(asyncio.Protocol):
-    """Carries one request at a time."""
-
-    __slots__ = ("_on_lost", "_raw", "_reader", "_sink", "_transport", "closed", "idle_since", "origin", "requests")
+class UpstreamConnection:
+    """Carries one request at a time. A protocol in asyncio's sense by behaviour, not by descent."""
 
     def __init__(self, origin: Origin, on_lost: Callable[["UpstreamConnection"], None]) -> None:
         self.origin = origin
@@ -26,7 +25,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._reader = ResponseReader(HEAD_BYTES)
         self._sink: ResponseSink | None = None
         self._transport: asyncio.Transport | None = None
-        self._raw: socket.socket | None = None
+        self._poll: Any = None
+        """Looks at the descriptor alone, as long as it is ours."""
         self.closed = False
         self.idle_since = 0.0
         self.requests = 0
@@ -39,8 +39,8 @@ class UpstreamConnection(asyncio.Protocol):
         pseudo = transport.get_extra_info("socket")
         if self.origin.unix_path is None:
             pseudo.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # A second handle on the same descriptor, to peek; it is let go of, not closed, when the transport closes it.
-        self._raw = socket.socket(pseudo.family, socket.SOCK_STREAM, 0, fileno=pseudo.fileno())
+        self._poll = select.poll()
+        self._poll.register(pseudo.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
 
     def data_received(self, data: bytes) -> None:
         if self._reader.busy:
@@ -52,11 +52,15 @@ class UpstreamConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         return False
 
+    def pause_writing(self) -> None:
+        """The request is bounded and already in memory; there is nothing to hold back."""
+
+    def resume_writing(self) -> None:
+        """See `pause_writing`."""
+
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
-        if self._raw is not None:
-            self._raw.detach()
-            self._raw = None
+        self._poll = None
         self._on_lost(self)
         sink, self._sink = self._sink, None
         if sink is not None and self._reader.busy and not (exc is None and self._reader.ended()):
@@ -93,21 +97,12 @@ class UpstreamConnection(asyncio.Protocol):
         return not self.closed and transport is not None and self._reader.reusable and transport.get_write_buffer_size() == 0
 
     def stale(self) -> bool:
-        """Whether the peer has closed it while it lay idle, without the loop having noticed yet. One system call.
+        """Whether something came while it lay idle that the loop has not noticed yet. One system call.
 
-        Some servers close behind every stream although they promised to keep the connection; the close is mostly here by now.
+        Either the peer has closed it (some close behind every stream although they promised to keep the connection), or it sent
+        bytes that nobody asked for, which must not become the answer to the next request.
         """
-        raw = self._raw
-        if self.closed or raw is None:
-            return True
-        try:
-            raw.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-        # Either the end, or bytes that nobody asked for.
-        return True
+        return self.closed or self._poll is None or bool(self._poll.poll(0))
 
     def pause(self) -> None:
         if self._transport is not None and not self.closed:
@@ -120,8 +115,6 @@ class UpstreamConnection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once, without waiting for what is unsent."""
         self._sink = None
-        if self._raw is not None:
-            self._raw.detach()
-            self._raw = None
+        self._poll = None
         if self._transport is not None:
             self._transport.abort()

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sekisho.core.model.errors import Fault
 from sekisho.core.wire.http1.events import ResponseSink
@@ -16,7 +16,7 @@ TAIL_S: Final = 2.0
 """How long an upstream may take to end a response that the dialect calls finished, before its connection is given up."""
 
 
-class _Tail:
+class _Tail(ResponseSink):
     """Takes what comes after the end that the client has already got."""
 
     __slots__ = ("_connection", "_pool", "due")
@@ -81,13 +81,17 @@ class Pool:
     async def _connect(self, origin: Origin, within: float, baton: Baton) -> None:
         connection = UpstreamConnection(origin, self._lost)
         loop = asyncio.get_running_loop()
+
+        def make() -> asyncio.Protocol:
+            return cast(asyncio.Protocol, connection)
+
         try:
             async with asyncio.timeout(within):
                 if origin.unix_path is not None:
-                    await loop.create_unix_connection(lambda: connection, origin.unix_path)
+                    await loop.create_unix_connection(make, origin.unix_path)
                 else:
                     await loop.create_connection(
-                        lambda: connection, origin.host, origin.port, ssl=origin.tls, server_hostname=origin.host if origin.tls else None
+                        make, origin.host, origin.port, ssl=origin.tls, server_hostname=origin.host if origin.tls else None
                     )
         except TimeoutError:
             result: Any = Fault("connect_timeout", f"the provider did not accept a connection within {within:g} s")

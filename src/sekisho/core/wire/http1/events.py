@@ -1,6 +1,6 @@
 """The vocabulary of framing: what a reader tells its owner."""
 
-from typing import Final, Protocol
+from typing import Final
 
 from sekisho.core.model.errors import Refusal
 
@@ -26,25 +26,36 @@ class Head:
         self.keep_alive = keep_alive
 
 
-class RequestSink(Protocol):
-    """Whoever owns a `RequestReader`. Calls come in order: head, body pieces, completion; or a refusal, which is the last."""
+class RequestSink:
+    """Whoever owns a `RequestReader`. Calls come in order: head, body pieces, completion; or a refusal, which is the last.
 
-    def head_received(self, head: Head) -> None: ...
+    A base class, not a protocol: machine code calls its methods without looking them up.
+    """
 
-    def body_received(self, data: bytes) -> None: ...
+    def head_received(self, head: Head) -> None:
+        raise NotImplementedError
 
-    def message_completed(self) -> None: ...
+    def body_received(self, data: bytes) -> None:
+        raise NotImplementedError
 
-    def message_refused(self, refusal: Refusal) -> None: ...
+    def message_completed(self) -> None:
+        raise NotImplementedError
+
+    def message_refused(self, refusal: Refusal) -> None:
+        raise NotImplementedError
 
 
-class ResponseSink(Protocol):
+class ResponseSink:
     """Whoever awaits an upstream's response."""
 
-    def response_head(self, status: int, headers: dict[bytes, bytes]) -> None: ...
+    def response_head(self, status: int, headers: dict[bytes, bytes]) -> None:
+        raise NotImplementedError
 
-    def response_body(self, data: bytes) -> None: ...
+    def response_body(self, data: bytes) -> None:
+        raise NotImplementedError
 
-    def response_completed(self) -> None: ...
+    def response_completed(self) -> None:
+        raise NotImplementedError
 
-    def response_failed(self, code: str, message: str) -> None: ...
+    def response_failed(self, code: str, message: str) -> None:
+        raise NotImplementedError
