@@ -5,7 +5,7 @@ The exchange awaits `head` and then either `whole` (the body is kept, for it mus
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from sekisho.core.model.errors import Fault
 from sekisho.core.wire import sse
@@ -13,6 +13,9 @@ from sekisho.core.wire.http1.events import RequestSink, ResponseSink
 from sekisho.core.wire.http1.writers import LAST_CHUNK, chunk
 from sekisho.kit.clock import monotonic_ns
 from sekisho.kit.drive import Baton
+
+SMALL: Final = 16 * 1024
+"""An answer up to this many bytes is not counted against the worker's memory: its connection's own buffers weigh more."""
 
 
 class Upstream(Protocol):
@@ -163,11 +166,14 @@ class Answer(ResponseSink):
             self._relay(data)
             return
         self.last_at = self.now()
-        self._account.held += size
-        if not self._hold(size) or self.body_bytes > self._most:
-            self._give_up("upstream_response_too_large", f"the provider's answer is larger than {self._most} bytes")
-            return
         self._kept.append(data)
+        if self.body_bytes > self._most or (self.body_bytes > SMALL and not self._book(size)):
+            self._give_up("upstream_response_too_large", f"the provider's answer is larger than {self._most} bytes")
+
+    def _book(self, size: int) -> bool:
+        """Count kept bytes against the worker's memory; False where there is no more of it."""
+        self._account.held += size
+        return self._hold(size)
 
     def response_completed(self) -> None:
         self.ended = True

@@ -77,7 +77,7 @@ ERRORS: list[tuple[str, dict[str, Any] | list[Any], tuple[str, str]]] = [
         {"error": {"code": 400, "message": "m", "type": "exceed_context_size_error", "n_ctx": 512}},
         ("exceed_context_size_error", "m"),
     ),
-    ("vllm", {"object": "error", "message": "m", "type": "BadRequestError", "param": None, "code": 400}, ("", "m")),
+    ("vllm", {"object": "error", "message": "m", "type": "BadRequestError", "param": None, "code": 400}, ("BadRequestError", "m")),
     ("newer vllm", {"error": {"message": "m", "type": "BadRequestError", "param": None, "code": 400}}, ("BadRequestError", "m")),
     ("ollama", {"error": "m"}, ("", "m")),
     ("fastapi", {"detail": "m"}, ("", "m")),

@@ -165,7 +165,7 @@ def test_comments_and_other_fields_pass_and_do_not_count() -> None:
     stream = sse.comment(b'ping "usage"') + b"event: message\nid: 1\n" + CHAT + DONE
     relayed = replay(stream)
     assert relayed.out == stream
-    assert relayed.scanner.events == 4
+    assert relayed.scanner.events == 3
 
 
 @pytest.mark.parametrize("end", [b"\r\n", b"\r"])

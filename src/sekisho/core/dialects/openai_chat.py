@@ -1,18 +1,19 @@
 """OpenAI's chat completions, completions and embeddings: the envelope, usage, stream and errors of that dialect.
 
 Same dialect on both sides means bytes through: of a request only the members below are read, of a response only its usage and its
-end. Shapes after the `openai` SDK's types `CompletionCreateParams`, `ChatCompletion`, `ChatCompletionChunk`, `CompletionUsage`.
+end.
 """
 
 import re
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from sekisho.core.dialects.base import Envelope, EnvelopeError, Outcome, explain_json, invalid, locate_members
 from sekisho.core.model.chat import Usage, UsageSource
 from sekisho.core.model.errors import Kind, Refusal
+from sekisho.core.wire import openai as shapes
 from sekisho.core.wire import sse
 
 MOST_MESSAGE: Final = 2000
@@ -23,53 +24,8 @@ PLAUSIBLE_TOKENS: Final = 1_000_000_000
 """A count beyond it is a lie or a defect; the call is then estimated."""
 
 
-class _StreamOptions(msgspec.Struct, gc=False):
-    include_usage: bool | None = None
-
-
-class _Request(msgspec.Struct, gc=False):
-    model: str
-    stream: bool | UnsetType | None = UNSET
-    stream_options: _StreamOptions | UnsetType | None = UNSET
-    max_tokens: int | UnsetType | None = UNSET
-    max_completion_tokens: int | UnsetType | None = UNSET
-
-
-class _PromptDetails(msgspec.Struct, gc=False):
-    cached_tokens: int | None = None
-
-
-class _CompletionDetails(msgspec.Struct, gc=False):
-    reasoning_tokens: int | None = None
-
-
-class _Usage(msgspec.Struct, gc=False):
-    prompt_tokens: int
-    completion_tokens: int | None = None
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
-
-
-class _Choice(msgspec.Struct, gc=False):
-    finish_reason: str | None = None
-
-
-class _Response(msgspec.Struct, gc=False):
-    choices: list[_Choice] | None = None
-    usage: _Usage | None = None
-
-
-class _AnyObject(msgspec.Struct, gc=False):
-    """Accepts any JSON object: validates the syntax, keeps nothing."""
-
-
-_request: Final = msgspec.json.Decoder(_Request)
-_response: Final = msgspec.json.Decoder(_Response)
-_any_object: Final = msgspec.json.Decoder(_AnyObject)
-_encode: Final = msgspec.json.Encoder().encode
 _PROVIDER: Final = UsageSource.PROVIDER
 
-_MODEL: Final = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*("(?:[^"\\]|\\.)*")')
 LONG_BODY: Final = 4096
 """Up to this many bytes a body cannot be costly; beyond it is looked over before it is trusted."""
 HUGE_BODY: Final = 64 * 1024
@@ -89,7 +45,7 @@ def decode_request(body: bytes, most_keys: int) -> Envelope:
     with few strings (an image), where one walk costs less than a search for each name.
     """
     try:
-        request = _request.decode(body)
+        request = shapes.decode_request(body)
         if not body.isascii():
             body.decode()
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
@@ -109,10 +65,8 @@ def decode_request(body: bytes, most_keys: int) -> Envelope:
         and not (b"\\" in body and b"\\u00" in body)
     )
     places: dict[str, tuple[int, int]] | None = None
-    match = _MODEL.search(body) if plain else None
-    if match is not None:
-        span = match.span(1)
-    else:
+    span = _find_model(body) if plain else None
+    if span is None:
         places = locate_members(body)
         span = places["model"]
     if not request.model:
@@ -121,6 +75,21 @@ def decode_request(body: bytes, most_keys: int) -> Envelope:
     if envelope.stream:
         _ask_for_usage(envelope, request, places)
     return envelope
+
+
+def _find_model(body: bytes) -> tuple[int, int] | None:
+    """Where the value of the one `"model"` stands; None where it is not spelled as nearly everybody spells it."""
+    start = body.find(b'"model"') + 7
+    if body.startswith(b": ", start):
+        start += 2
+    elif body.startswith(b":", start):
+        start += 1
+    else:
+        return None
+    end = body.find(b'"', start + 1) + 1
+    if not body.startswith(b'"', start) or end == 0 or body.find(b"\\", start, end) >= 0:
+        return None
+    return start, end
 
 
 def _has_few_quotes(body: bytes) -> bool:
@@ -153,10 +122,10 @@ def _check_digits(body: bytes) -> None:
                 raise invalid(f"the body holds a number of more than {MOST_DIGITS} digits", code="number_too_long")
 
 
-def _ask_for_usage(envelope: Envelope, request: _Request, places: dict[str, tuple[int, int]] | None) -> None:
+def _ask_for_usage(envelope: Envelope, request: shapes.Request, places: dict[str, tuple[int, int]] | None) -> None:
     """Have the provider send the usage event always; the scanner takes it out for a client that did not ask."""
     options = request.stream_options
-    if isinstance(options, _StreamOptions) and options.include_usage:
+    if isinstance(options, shapes.StreamOptions) and options.include_usage:
         envelope.include_usage = True
         return
     body = envelope.body
@@ -166,7 +135,7 @@ def _ask_for_usage(envelope: Envelope, request: _Request, places: dict[str, tupl
         return
     start, end = (places or locate_members(body))["stream_options"]
     kept: dict[str, Any] = msgspec.json.decode(body[start:end]) or {}
-    envelope.splices = ((start, end, _encode({**kept, "include_usage": True})),)
+    envelope.splices = ((start, end, shapes.encode({**kept, "include_usage": True})),)
 
 
 def _explain(body: bytes, error: Exception) -> EnvelopeError:
@@ -187,12 +156,12 @@ def _explain(body: bytes, error: Exception) -> EnvelopeError:
 def read_answer(body: bytes) -> Outcome | None:
     """Usage and finish reason of a whole response; None where it is no JSON object. A usage that makes no sense is left out."""
     try:
-        answer = _response.decode(body)
+        answer = shapes.decode_response(body)
         if not body.isascii():
             body.decode()
     except msgspec.ValidationError:
         try:
-            _any_object.decode(body)
+            shapes.decode_any_object(body)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return None
         return Outcome()
@@ -205,7 +174,7 @@ def read_answer(body: bytes) -> Outcome | None:
     )
 
 
-def _usage(usage: _Usage) -> Usage | None:
+def _usage(usage: shapes.Usage) -> Usage | None:
     prompt, completion = usage.prompt_tokens, usage.completion_tokens or 0
     cached = reasoning = 0
     details = usage.prompt_tokens_details
@@ -271,7 +240,7 @@ class Scanner:
         if not isinstance(raw, dict):
             return event
         try:
-            usage: Usage | None = _usage(msgspec.convert(raw, _Usage))
+            usage: Usage | None = _usage(msgspec.convert(raw, shapes.Usage))
         except msgspec.ValidationError:
             usage = None
         if usage is not None:
@@ -288,7 +257,7 @@ class Scanner:
         if data == b"[DONE]":
             return True
         try:
-            _any_object.decode(data)
+            shapes.decode_any_object(data)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return False
         return True
@@ -298,7 +267,7 @@ class Scanner:
         for events in reversed(self._last):
             for event in reversed(sse.split(events)):
                 try:
-                    answer = _response.decode(sse.data_of(event))
+                    answer = shapes.decode_response(sse.data_of(event))
                 except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
                     continue
                 for choice in answer.choices or ():
@@ -357,7 +326,7 @@ def render_error(refusal: Refusal, request_id: str) -> bytes:
     }
     if refusal.details is not None:
         error = {**error, **refusal.details, "message": refusal.message, "code": refusal.code, "request_id": request_id}
-    return _encode({"error": error})
+    return shapes.encode({"error": error})
 
 
 def render_stream_error(refusal: Refusal, request_id: str) -> bytes:
