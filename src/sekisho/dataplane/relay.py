@@ -89,7 +89,8 @@ class Answer(ResponseSink):
         self.now = now
         self.last_at = now()
         """Monotonic time of the last byte from the upstream."""
-        self._baton = Baton()
+        self.baton = Baton()
+        """Handed over when what is awaited is here: the head for who wants it, else the end."""
         self._wants_head = False
         self._kept: list[bytes] = []
 
@@ -99,13 +100,13 @@ class Answer(ResponseSink):
         """Return when the head is here, or a fault."""
         if not self.status and self.fault is None:
             self._wants_head = True
-            await self._baton
-            self._baton = Baton()
+            await self.baton
+            self.baton = Baton()
 
     async def whole(self) -> bytes:
         """Return the whole body; look at `fault` first."""
         if not self.completed and self.fault is None:
-            await self._baton
+            await self.baton
         return self.take()
 
     def take(self) -> bytes:
@@ -116,7 +117,7 @@ class Answer(ResponseSink):
     async def done(self) -> None:
         """Return when the stream has ended, one way or the other."""
         if not self.completed and self.fault is None:
-            await self._baton
+            await self.baton
 
     def stream(self, scanner: Any, most_event: int, *, chunked: bool, on_final: Callable[[], None]) -> None:
         """From here on pieces go to the client. `on_final` is called once, before the last byte is written."""
@@ -135,7 +136,7 @@ class Answer(ResponseSink):
             return
         self.fault = fault
         self._upstream.abort()
-        self._baton.hand()
+        self.baton.hand()
 
     def client_congested(self) -> None:
         """The client reads slower than the upstream sends."""
@@ -163,7 +164,7 @@ class Answer(ResponseSink):
         if b"content-encoding" in headers and headers[b"content-encoding"].lower() != b"identity":
             self._give_up("upstream_invalid_response", "the provider compressed its answer although it was asked not to")
         elif self._wants_head:
-            self._baton.hand()
+            self.baton.hand()
 
     def response_body(self, data: bytes) -> None:
         if self.fault is not None:
@@ -192,14 +193,14 @@ class Answer(ResponseSink):
             self._end_stream()
             return
         self.completed = True
-        self._baton.hand()
+        self.baton.hand()
 
     def response_failed(self, code: str, message: str) -> None:
         if self.completed or self.fault is not None:
             return
         self.fault = Fault(code, message)
         self._upstream.abort()
-        self._baton.hand()
+        self.baton.hand()
 
     # The stream.
 
@@ -243,7 +244,7 @@ class Answer(ResponseSink):
             self._client.write(chunk(out) + LAST_CHUNK if out else LAST_CHUNK)
         elif out:
             self._client.write(out)
-        self._baton.hand()
+        self.baton.hand()
 
     def _end_stream(self) -> None:
         """The upstream ended its response without the dialect's own end."""
@@ -268,4 +269,4 @@ class Answer(ResponseSink):
     def _give_up(self, code: str, message: str, detail: str = "") -> None:
         self.fault = Fault(code, f"{message} ({detail})" if detail else message)
         self._upstream.abort()
-        self._baton.hand()
+        self.baton.hand()

@@ -7,7 +7,7 @@ future for the rare wait on the loop's own services. There is no cancellation: w
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any
+from typing import Any, cast
 
 
 class Baton:
@@ -35,10 +35,18 @@ class Baton:
             self._drive = None
             drive.step()
 
+    # An iterator of its own: a generator per wait would be made only to be thrown away.
+
     def __await__(self) -> Generator[Any, None, Any]:
-        if not self._handed:
-            yield self
-        return self._value
+        return cast("Generator[Any, None, Any]", self)
+
+    def __iter__(self) -> "Baton":
+        return self
+
+    def __next__(self) -> "Baton":
+        if self._handed:
+            raise StopIteration(self._value)
+        return self
 
 
 class Drive:

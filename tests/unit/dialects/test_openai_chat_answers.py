@@ -92,7 +92,8 @@ ERRORS: list[tuple[str, dict[str, Any] | list[Any], tuple[str, str]]] = [
 def test_each_providers_error_is_understood(body: Any, words: tuple[str, str]) -> None:
     code, message, members = error_words(json.dumps(body).encode())
     assert (code, message) == words
-    assert members == (body["error"] if isinstance(body, dict) and isinstance(body.get("error"), dict) else None)
+    wrapped = body["error"] if isinstance(body, dict) and isinstance(body.get("error"), dict) else None
+    assert members == (body if isinstance(body, dict) and body.get("object") == "error" else wrapped)
 
 
 @pytest.mark.parametrize("body", [b"", b"Bad Gateway", b"<html>", b"\xff", b'{"error":"' + b"x" * openai_chat.MOST_ERROR + b'"}'])

@@ -26,6 +26,8 @@ PLAUSIBLE_TOKENS: Final = 1_000_000_000
 
 _PROVIDER: Final = UsageSource.PROVIDER
 
+_MODEL: Final = re.compile(rb'"model": ?("[^"\\]*")')
+"""As nearly everybody spells it; any other spelling is walked."""
 LONG_BODY: Final = 4096
 """Up to this many bytes a body cannot be costly; beyond it is looked over before it is trusted."""
 HUGE_BODY: Final = 64 * 1024
@@ -59,14 +61,16 @@ def decode_request(body: bytes, most_keys: int) -> Envelope:
     plain = (
         not few_strings
         and body.count(b'"model"') == 1
-        and body.count(b'"stream') <= 1
-        and body.count(b'"max_') <= 1
+        and (request.stream is UNSET or body.count(b'"stream') <= 1)
+        and ((request.max_tokens is UNSET and request.max_completion_tokens is UNSET) or body.count(b'"max_') <= 1)
         and body.count(b'"messages"') <= 1
         and not (b"\\" in body and b"\\u00" in body)
     )
     places: dict[str, tuple[int, int]] | None = None
-    span = _find_model(body) if plain else None
-    if span is None:
+    match = _MODEL.search(body) if plain else None
+    if match is not None:
+        span = match.span(1)
+    else:
         places = locate_members(body)
         span = places["model"]
     if not request.model:
@@ -75,21 +79,6 @@ def decode_request(body: bytes, most_keys: int) -> Envelope:
     if envelope.stream:
         _ask_for_usage(envelope, request, places)
     return envelope
-
-
-def _find_model(body: bytes) -> tuple[int, int] | None:
-    """Where the value of the one `"model"` stands; None where it is not spelled as nearly everybody spells it."""
-    start = body.find(b'"model"') + 7
-    if body.startswith(b": ", start):
-        start += 2
-    elif body.startswith(b":", start):
-        start += 1
-    else:
-        return None
-    end = body.find(b'"', start + 1) + 1
-    if not body.startswith(b'"', start) or end == 0 or body.find(b"\\", start, end) >= 0:
-        return None
-    return start, end
 
 
 def _has_few_quotes(body: bytes) -> bool:

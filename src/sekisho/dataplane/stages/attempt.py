@@ -37,7 +37,9 @@ async def attempt(x: Exchange, plane: Plane, tried: tuple[str, ...]) -> None:
         upstream = Sandbox(plane.loop)
     else:
         assert target.origin is not None
-        upstream = await dial(x, plane, target.origin, target.timeouts.connect)
+        upstream = plane.pool.take(target.origin)
+        if upstream is None:
+            upstream = await dial(x, plane, target.origin, target.timeouts.connect)
     if upstream is None:
         return
     answer = x.answer = Answer(x.client, upstream, plane.bounds.response_bytes, plane.loop.time, x, plane.hold)
@@ -48,8 +50,8 @@ async def attempt(x: Exchange, plane: Plane, tried: tuple[str, ...]) -> None:
     assert x.envelope is not None
     if x.envelope.stream:
         await answer.head()
-    else:
-        await answer.whole()
+    elif not answer.completed and answer.fault is None:
+        await answer.baton
     if answer.fault is not None and _lost_race(upstream, answer, plane):
         # Once more, on a connection that nobody can have closed yet.
         x.attempts -= 1

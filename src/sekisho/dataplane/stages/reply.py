@@ -193,22 +193,26 @@ def _call_fields(x: Exchange) -> bytes:
     now = x.t_ended or monotonic_ns()
     # What is not a wait for the upstream, nor for its pieces, is ours.
     waited = now - (x.t_connected or now)
-    own = now - x.started_ns - waited
-    if x.cost is None:
-        return b"%bx-sekisho-attempts: %d\r\nserver-timing: gateway;dur=%.3f, upstream;dur=%.3f\r\n" % (
-            target.reply_fields,
-            x.attempts,
-            own / 1e6,
-            waited / 1e6,
-        )
-    return b"%bx-sekisho-attempts: %d\r\nx-sekisho-cost: %d.%010d\r\nserver-timing: gateway;dur=%.3f, upstream;dur=%.3f\r\n" % (
+    own = (now - x.started_ns - waited) // 1000
+    waited //= 1000
+    cost = x.cost
+    if cost is None:
+        return _UNPRICED_CALL % (target.reply_fields, x.attempts, own // 1000, own % 1000, waited // 1000, waited % 1000)
+    return _CALL % (
         target.reply_fields,
         x.attempts,
-        x.cost // UNIT,
-        x.cost % UNIT,
-        own / 1e6,
-        waited / 1e6,
+        cost // UNIT,
+        cost % UNIT,
+        own // 1000,
+        own % 1000,
+        waited // 1000,
+        waited % 1000,
     )
+
+
+_TIMING: Final = b"server-timing: gateway;dur=%d.%03d, upstream;dur=%d.%03d\r\n"
+_UNPRICED_CALL: Final = b"%bx-sekisho-attempts: %d\r\n" + _TIMING
+_CALL: Final = b"%bx-sekisho-attempts: %d\r\nx-sekisho-cost: %d.%010d\r\n" + _TIMING
 
 
 def _limit_fields(x: Exchange, plane: Plane) -> bytes:
