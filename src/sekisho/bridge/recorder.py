@@ -36,6 +36,11 @@ log = logging.getLogger(__name__)
 
 MOST_FRAMES: Final = 1000
 """In one transaction."""
+FEW_FRAMES: Final = 64
+"""In one transaction while little is behind: half a millisecond of work. A longer one would stand in the way of the very calls that it
+records, where cores are few; only a backlog is worth it, and then batches double up to `MOST_FRAMES`."""
+BRISK_SECONDS: Final = 0.005
+"""Between two looks while calls come in; each look that finds nothing doubles it, up to the pause of idle journals."""
 POLL_SECONDS: Final = 0.1
 """Between two looks at idle journals; with it a call is seen in the database well within half a second."""
 RETRY_SECONDS: Final = 1.0
@@ -397,6 +402,11 @@ class Recorder:
         self._database = database
         self._sync_seconds = sync_seconds
         self._poll_seconds = min(poll_seconds, sync_seconds or poll_seconds)
+        self._next_pause = BRISK_SECONDS
+        self._moved = False
+        """Whether the last look found anything."""
+        self._stride = FEW_FRAMES
+        """Frames of the next batch."""
         self._boots: dict[str, Boot] = {}
         self._directory_seen = 0
         """Time of its last change when it was listed; 0 lists it again."""
@@ -463,7 +473,8 @@ class Recorder:
                 self._keep_safe()
             except Exception:
                 log.exception("journals are not forced to the disk")
-            await self._pause(self._poll_seconds)
+            self._next_pause = BRISK_SECONDS if self._moved else self._next_pause * 2
+            await self._pause(min(self._next_pause, self._poll_seconds))
 
     async def _look(self, *, to_the_end: bool) -> bool:
         """Record what there is; says whether something failed and is to be looked for at once, in less."""
@@ -545,13 +556,17 @@ class Recorder:
         has more to write at once.
         """
         again = True
+        self._moved = False
+        self._stride = min(FEW_FRAMES, MOST_FRAMES)
         while again:
             self._discover({})
             self._torn = False
             again = False
             for boots, most in self._portions():
                 batch, more = await self._record(boots, most)
+                self._moved |= batch.frames > 0
                 again |= more or (to_the_end and batch.frames > 0)
+            self._stride = min(self._stride * 2, MOST_FRAMES)
         # A frame that is torn is one that is being written, or was when its worker died.
         if not self._torn and not any(self._waits(name) for name in self._doubts):
             self._behind = False
@@ -561,7 +576,7 @@ class Recorder:
         """What goes into a batch each: the boots that nothing is wrong with together, every other one by itself."""
         sound = [boot for name, boot in self._boots.items() if name not in self._doubts]
         doubted = [([self._boots[name]], doubt.most) for name, doubt in self._doubts.items() if not self._waits(name)]
-        return [(sound, MOST_FRAMES), *doubted]
+        return [(sound, self._stride), *doubted]
 
     def _waits(self, name: str) -> bool:
         return self._doubts[name].look_at > clocks.monotonic()
