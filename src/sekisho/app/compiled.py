@@ -36,6 +36,7 @@ MODULES: Final = (
     "dataplane/journal.py",
     "dataplane/relay.py",
     "dataplane/upstream/targets.py",
+    "dataplane/upstream/tls.py",
     "dataplane/upstream/client.py",
     "dataplane/upstream/pool.py",
     "dataplane/stages/__init__.py",

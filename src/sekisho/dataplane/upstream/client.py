@@ -1,14 +1,17 @@
 """One connection to an upstream: a request goes out, its response comes back to a sink. Others decide about reuse; it tells the truth."""
 
 import asyncio
+import errno
 import select
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any, Final, cast
 
 from sekisho.core.wire.http1.events import ResponseSink
 from sekisho.core.wire.http1.readers import ResponseReader
 from sekisho.dataplane.upstream.targets import Origin
+from sekisho.dataplane.upstream.tls import Session
 
 HEAD_BYTES: Final = 64 * 1024
 """Largest response head taken from an upstream."""
@@ -27,6 +30,9 @@ class UpstreamConnection:
         self._transport: asyncio.Transport | None = None
         self._poll: Any = None
         """Looks at the descriptor alone, as long as it is ours."""
+        self._tls = Session(origin) if origin.tls is not None else None
+        self.ready: asyncio.Future[None] | None = None
+        """Done when TLS is established, or failed; made by whoever waits for it."""
         self.closed = False
         self.idle_since = 0.0
         self.requests = 0
@@ -41,13 +47,42 @@ class UpstreamConnection:
             pseudo.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._poll = select.poll()
         self._poll.register(pseudo.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
+        if self._tls is not None:
+            self._transport.write(self._tls.start())
 
     def data_received(self, data: bytes) -> None:
+        if self._tls is not None:
+            data = self._open(self._tls, data)
+            if not data:
+                return
         if self._reader.busy:
             self._reader.feed(data)
         else:
             # Bytes that nobody asked for: whatever they are, they must not become the answer to the next request.
             self.abort()
+
+    def _open(self, tls: Session, data: bytes) -> bytes:
+        """The plain bytes of what arrived; empty where there are none."""
+        try:
+            plain, answer = tls.receive(data)
+        except ssl.SSLError as error:
+            if self.ready is not None and not self.ready.done():
+                self.ready.set_exception(error)
+            self._fail("upstream_cut", f"TLS with the provider broke: {error.reason}")
+            return b""
+        if answer and self._transport is not None:
+            self._transport.write(answer)
+        if tls.established and self.ready is not None and not self.ready.done():
+            self.ready.set_result(None)
+        return plain
+
+    def _fail(self, code: str, message: str) -> None:
+        """End the connection, and tell whoever waits for an answer."""
+        sink = self._sink
+        waits = self._reader.busy
+        self.abort()
+        if sink is not None and waits:
+            sink.response_failed(code, message)
 
     def eof_received(self) -> bool:
         return False
@@ -62,6 +97,11 @@ class UpstreamConnection:
         self.closed = True
         self._poll = None
         self._on_lost(self)
+        if self.ready is not None and not self.ready.done():
+            self.ready.set_exception(exc or ConnectionResetError(errno.ECONNRESET, "the connection was closed inside the TLS handshake"))
+        if exc is None and self._tls is not None and not self._tls.ended:
+            # An end that TLS does not vouch for may be anybody's.
+            exc = ConnectionAbortedError()
         sink, self._sink = self._sink, None
         if sink is not None and self._reader.busy and not (exc is None and self._reader.ended()):
             seen = self._reader.head_seen
@@ -75,7 +115,12 @@ class UpstreamConnection:
         self._reader.expect(sink)
         self.requests += 1
         assert self._transport is not None
-        if size <= JOIN_BYTES:
+        tls = self._tls
+        if tls is not None:
+            for piece in [b"".join(pieces)] if size <= JOIN_BYTES else pieces:
+                if piece:
+                    self._transport.write(tls.send(piece))
+        elif size <= JOIN_BYTES:
             self._transport.write(b"".join(pieces))
         else:
             self._transport.writelines(pieces)
@@ -84,6 +129,11 @@ class UpstreamConnection:
         """Let another sink take what is left of the response."""
         self._sink = sink
         self._reader.hand_over(sink)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the transport was ever made: then `on_lost` will be, or was, called."""
+        return self._transport is not None
 
     @property
     def answering(self) -> bool:

@@ -90,9 +90,10 @@ class Pool:
                 if origin.unix_path is not None:
                     await loop.create_unix_connection(make, origin.unix_path)
                 else:
-                    await loop.create_connection(
-                        make, origin.host, origin.port, ssl=origin.tls, server_hostname=origin.host if origin.tls else None
-                    )
+                    connection.ready = loop.create_future() if origin.tls is not None else None
+                    await loop.create_connection(make, origin.host, origin.port)
+                    if connection.ready is not None:
+                        await connection.ready
         except TimeoutError:
             result: Any = Fault("connect_timeout", f"the provider did not accept a connection within {within:g} s")
         except ssl.SSLCertVerificationError as error:
@@ -103,7 +104,10 @@ class Pool:
             result = Fault("upstream_unreachable", f"the provider cannot be reached: {error.strerror or type(error).__name__}")
         else:
             result = connection
-        if result is not connection:
+        if result is not connection and connection.connected:
+            # The connection stands, TLS does not; its end is counted when it is told.
+            connection.abort()
+        elif result is not connection:
             self.open -= 1
             origin.open -= 1
         elif baton.handed:
