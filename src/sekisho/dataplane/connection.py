@@ -61,8 +61,6 @@ class Connection(Client):
         self._lingering = False
         self._paused_reading = False
         self._sent = 0
-        self._late = b""
-        """Written by `write_late`, not sent yet."""
         self._last_drained = 0
         self._progress_at = 0.0
         self.peer = ""
@@ -251,20 +249,9 @@ class Connection(Client):
 
     def write(self, data: bytes) -> None:
         transport = self._transport
-        if self._late:
-            data, self._late = self._late + data, b""
         if transport is not None and not self.gone:
             self._sent += len(data)
             transport.write(data)
-
-    def write_late(self, data: bytes) -> None:
-        if not self._late:
-            self._plane.flush_soon(self)
-        self._late += data
-
-    def flush(self) -> None:
-        if self._late:
-            self.write(b"")
 
     # Its end.
 
@@ -304,7 +291,6 @@ class Connection(Client):
         transport = self._transport
         if transport is None:
             return
-        self.flush()
         self._queue.clear()
         if (body_complete and not self._lingering) or not transport.can_write_eof():
             self.gone = True

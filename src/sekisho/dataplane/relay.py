@@ -46,15 +46,6 @@ class Client(RequestSink):
         self.last_digest = b""
 
     def write(self, data: bytes) -> None:
-        """Send now."""
-        raise NotImplementedError
-
-    def write_late(self, data: bytes) -> None:
-        """Send at the end of this turn of the loop, after what goes to the providers."""
-        raise NotImplementedError
-
-    def flush(self) -> None:
-        """Send what `write_late` holds."""
         raise NotImplementedError
 
 

@@ -63,25 +63,9 @@ class Plane:
         self.calls = 0
         """Numbers calls: the `seq` of records."""
         self.draining = False
-        self._outbox: list[Client] = []
         self.common_fields = b""
         """Header lines of every answer, the date among them; made anew each second."""
         self.refresh_date(b"")
-
-    def flush_soon(self, client: Client) -> None:
-        """Send a client's answer when all that is here now was read.
-
-        Requests to providers leave first, one behind the other, and answers to clients after them: a process that gets its work in
-        one piece is woken once, and waking is the dearest part of a small write.
-        """
-        if not self._outbox:
-            self.loop.call_soon(self._flush)
-        self._outbox.append(client)
-
-    def _flush(self) -> None:
-        outbox, self._outbox = self._outbox, []
-        for client in outbox:
-            client.flush()
 
     def refresh_date(self, date: bytes) -> None:
         self.common_fields = (

@@ -123,7 +123,7 @@ def deliver(x: Exchange, plane: Plane, body: bytes) -> None:
         plane.common_fields,
     )
     if len(body) <= JOIN_BYTES:
-        x.client.write_late(head + body)
+        x.client.write(head + body)
     else:
         x.client.write(head)
         x.client.write(body)

@@ -267,15 +267,15 @@ class RequestReader:
             return _bad("only HTTP/1.1 and HTTP/1.0 are spoken here", "version_not_supported", 505)
         if method is None:
             return _bad("this method is not known here", "method_not_supported", 501)
-        if self._joined or len(headers) > self._header_count:
-            refusal = self._check_repeated(headers)
-            if refusal is not None:
-                return refusal
         if self._head_raw > self._header_bytes or self._shared:
             # The bytes at hand may hold more than this head; only then is it worth adding up.
             size = len(url) + 16 + sum(len(name) + len(value) + 4 for name, value in headers.items())
             if size > self._header_bytes:
                 return self._head_too_large()
+        if self._joined or len(headers) > self._header_count:
+            refusal = self._check_repeated(headers)
+            if refusal is not None:
+                return refusal
         host = headers.get(b"host")
         if host != self._good_host or host is None:
             refusal = self._check_host(host, version)
