@@ -7,6 +7,7 @@ unknown route. They decide nothing else, and hold what they were told in memory.
 import json
 import re
 import socketserver
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -325,6 +326,16 @@ def _page(plural: str, entries: list[dict[str, Any]], query: dict[str, str]) -> 
     return 200, {plural: entries[start : start + limit], "next_cursor": more}
 
 
+class _HttpServer(ThreadingHTTPServer):
+    """A client that leaves in the middle is part of the play, and no word of it goes where the command's own words are read."""
+
+    daemon_threads = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class _UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = False
 
@@ -408,8 +419,7 @@ class Gateway:
             def log_message(self, format: str, *args: Any) -> None:
                 """Keeps quiet."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = False
+        self._server = _HttpServer(("127.0.0.1", 0), Handler)
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
