@@ -256,8 +256,8 @@ def _match(records: list[Record]) -> tuple[dict[str, Record], list[Record]]:
 def _fell_between(call: Made, record: Record | None) -> bool:
     """Whether the kill may have come after the record and before the last byte, which leave in this order within one turn of the loop.
 
-    No order of the two has no such instant; the other one would lose records of answers that were received. It is some ten
-    microseconds wide, so more than one such call in ten kills is a fault of the order itself.
+    No order of the two has no such instant; the other one would lose records of answers that were received. It
+    lasts for the rest of the loop's turn, whose length under load nobody has measured: the bound of one call in ten kills is a choice.
     """
     return record is not None and record["status"] == "completed" and not call.whole and not call.left
 
