@@ -21,13 +21,16 @@ PACKAGES: Final = ("kit", "core", "telemetry", "dataplane")
 """What a worker imports."""
 MODULES: Final = (
     "kit/drive.py",
+    "kit/turn.py",
     "core/wire/http1/events.py",
+    "core/model/chat.py",
     "core/wire/http1/readers.py",
     "core/wire/http1/writers.py",
     "core/wire/sse.py",
     "core/wire/journal.py",
     "core/dialects/base.py",
     "core/dialects/openai_chat.py",
+    "core/dialects/registry.py",
     "core/policy/access.py",
     "core/policy/limits.py",
     "core/policy/pricing.py",

@@ -20,7 +20,7 @@ from sekisho.core.wire.http1.writers import chunk
 from sekisho.dataplane.relay import Client
 from sekisho.dataplane.stages import Exchange, Plane, overloaded
 from sekisho.kit.clock import monotonic_ns
-from sekisho.kit.drive import Drive
+from sekisho.kit.drive import END, Drive
 
 SPEAK_NS: Final = 1_000_000_000
 """How long a fresh connection has to begin its first request while the worker drains."""
@@ -125,14 +125,13 @@ class Connection(Client):
         if self._lingering:
             return
         plane = self._plane
-        plane.requests += 1
         now = monotonic_ns()
         started = self._accepted_ns or self._head_started
         self._accepted_ns = 0
         x = self._newest = Exchange(
             self,
             head,
-            f"{plane.request_prefix}{plane.requests:08x}",
+            plane.next_request_id(),
             self.peer,
             started,
             now,
@@ -177,11 +176,9 @@ class Connection(Client):
         if x is not None:
             self._refuse_body(x, refusal)
             return
-        plane = self._plane
-        plane.requests += 1
         now = monotonic_ns()
         started = self._accepted_ns or self._head_started or now
-        x = Exchange(self, None, f"{plane.request_prefix}{plane.requests:08x}", self.peer, started, now, 0, closing=True)
+        x = Exchange(self, None, self._plane.next_request_id(), self.peer, started, now, 0, closing=True)
         x.refusal = refusal
         self._queue.append(x)
 
@@ -218,6 +215,7 @@ class Connection(Client):
             self._crashed(x, error)
         else:
             self._ended(x)
+        await END
 
     def _ended(self, x: Exchange) -> None:
         """The answer is written, or nobody wants it."""

@@ -17,10 +17,10 @@ from sekisho.dataplane.stages.admit import admit
 from sekisho.dataplane.stages.attempt import attempt
 from sekisho.dataplane.stages.authenticate import authenticate
 from sekisho.dataplane.stages.receive import complete, receive
-from sekisho.dataplane.stages.reply import answer_locally, begin_stream, deliver, judge, refuse
+from sekisho.dataplane.stages.reply import answer_locally, begin_stream, deliver, head_of, judge, refuse
 from sekisho.dataplane.stages.route import route, unknown_model
 from sekisho.dataplane.stages.screen import screen
-from sekisho.dataplane.stages.settle import settle
+from sekisho.dataplane.stages.settle import price, settle
 from sekisho.kit.clock import monotonic_ns, wall_ns
 
 
@@ -76,10 +76,10 @@ async def call(x: Exchange, plane: Plane) -> None:
         x.fault = answered.fault
         if x.fault is None:
             keep_connection(x, plane, answered)
-            whole(x, plane, judge(x, body), body)
+            await whole(x, plane, judge(x, body), body)
             return
     assert x.fault is not None
-    whole(x, plane, x.fault.refusal(), b"")
+    await whole(x, plane, x.fault.refusal(), b"")
 
 
 async def try_others(x: Exchange, plane: Plane) -> None:
@@ -116,14 +116,20 @@ async def stream(x: Exchange, plane: Plane, answered: Answer) -> None:
         refuse(x, x.fault.refusal(), plane)
 
 
-def whole(x: Exchange, plane: Plane, refusal: Refusal | None, body: bytes) -> None:
-    """Record a whole answer, or what is told in its stead; then pass it on."""
+async def whole(x: Exchange, plane: Plane, refusal: Refusal | None, body: bytes) -> None:
+    """Price a whole answer, or what is told in its stead; at the end of the loop's turn record it, and pass it on at once."""
     if x.fault is not None and x.fault.code == GONE:
+        return
+    price(x)
+    head = head_of(x, plane, len(body)) if refusal is None else b""
+    await plane.turn.end()
+    if x.client.gone:
+        x.fault = x.fault or Fault(GONE, "the client closed the connection")
         return
     x.told = refusal.status if refusal is not None else x.upstream_status
     settle(x, plane)
     if refusal is None:
-        deliver(x, plane, body)
+        deliver(x, head, body)
     else:
         refuse(x, refusal, plane)
 

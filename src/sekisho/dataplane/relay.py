@@ -46,6 +46,7 @@ class Client(RequestSink):
         self.last_digest = b""
 
     def write(self, data: bytes) -> None:
+        """Send: in this very call, as much as the kernel takes."""
         raise NotImplementedError
 
 

@@ -34,6 +34,7 @@ from sekisho.dataplane.upstream.pool import Pool
 from sekisho.kit.clock import wall_ns
 from sekisho.kit.net import AddressSet
 from sekisho.kit.tasks import Tasks
+from sekisho.kit.turn import Turn
 from sekisho.telemetry import logs
 
 PULSE_S: Final = 1.0
@@ -57,7 +58,8 @@ class Worker:
         bounds = settings.bounds
         self._boot = secrets.token_hex(4)
         journal = Journal(Path(settings.journal_directory), settings.worker, self._boot, settings.journal.segment_bytes)
-        pool = Pool(self._tasks, self._loop.time, bounds.upstream_connections, bounds.upstream_idle_s)
+        turn = Turn(self._loop.call_soon)
+        pool = Pool(self._tasks, turn, self._loop.time, bounds.upstream_connections, bounds.upstream_idle_s)
         self._plane = Plane(
             boot=self._boot,
             worker=settings.worker,
@@ -68,6 +70,7 @@ class Worker:
             pool=pool,
             loop=self._loop,
             tasks=self._tasks,
+            turn=turn,
         )
         hello = wire.Hello(settings.worker, self._boot, os.getpid())
         self._link = self._plane.link = Link(settings.link_path, hello, self._install, self._patch_keys, self._stopping.set)

@@ -7,7 +7,7 @@ future for the rare wait on the loop's own services. There is no cancellation: w
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, cast
+from typing import Any, Final
 
 
 class Baton:
@@ -35,18 +35,17 @@ class Baton:
             self._drive = None
             drive.step()
 
-    # An iterator of its own: a generator per wait would be made only to be thrown away.
+    # A generator, not an iterator of our own: one that is compiled returns its value without raising StopIteration, whose traceback
+    # costs more than the generator.
 
-    def __await__(self) -> Generator[Any, None, Any]:
-        return cast("Generator[Any, None, Any]", self)
+    def __await__(self) -> Generator["Baton", None, Any]:
+        if not self._handed:
+            yield self
+        return self._value
 
-    def __iter__(self) -> "Baton":
-        return self
 
-    def __next__(self) -> "Baton":
-        if self._handed:
-            raise StopIteration(self._value)
-        return self
+END: Final = Baton()
+"""What a driven coroutine may await as its last act: it is dropped there, without the cost of the exception by which one returns."""
 
 
 class Drive:
@@ -66,6 +65,8 @@ class Drive:
             return
         except BaseException as error:
             self._on_crash(error)
+            return
+        if waited is END:
             return
         if type(waited) is Baton:
             waited._drive = self

@@ -18,6 +18,7 @@ from sekisho.dataplane.settings import Bounds
 from sekisho.dataplane.stages import Plane
 from sekisho.dataplane.upstream.pool import Pool
 from sekisho.kit.tasks import Tasks
+from sekisho.kit.turn import Turn
 from tests.support.messages import Message, Reader
 from tests.unit.dataplane.segments import records_of
 
@@ -38,6 +39,7 @@ class House:
         loop = asyncio.get_running_loop()
         self.crashes: list[BaseException] = []
         self.tasks = Tasks(lambda name, error: self.crashes.append(error))
+        turn = Turn(loop.call_soon)
         self.plane = Plane(
             boot="boot",
             worker=1,
@@ -45,9 +47,10 @@ class House:
             proxies=None,
             journal=Journal(directory, 1, "boot", SMALLEST),
             drop_when_full=False,
-            pool=Pool(self.tasks, loop.time, 10, 30.0),
+            pool=Pool(self.tasks, turn, loop.time, 10, 30.0),
             loop=loop,
             tasks=self.tasks,
+            turn=turn,
         )
         names = ("echo", "lorem", "slow", "cut", "error-429", "error-500", "error-none")
         models = [Model(f"sandbox/{name}", "sandbox", name, rate=Rate(1500, 6000)) for name in names]

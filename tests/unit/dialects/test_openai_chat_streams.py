@@ -44,7 +44,8 @@ class Relayed:
     @property
     def essence(self) -> tuple[object, ...]:
         scanner = self.scanner
-        return self.out, self.rest, scanner.outcome, scanner.finished, scanner.failed, scanner.events
+        outcome = scanner.outcome
+        return self.out, self.rest, outcome.usage, outcome.finish_reason, scanner.finished, scanner.failed, scanner.events
 
 
 def replay(stream: bytes, *, include_usage: bool = False) -> Relayed:

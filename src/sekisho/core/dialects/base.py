@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import msgspec
 
-from sekisho.core.model.chat import Usage
 from sekisho.core.model.errors import Kind, Refusal
 
 COPY_BYTES: Final = 64 * 1024
@@ -45,13 +44,6 @@ class Envelope:
             at = after
         pieces.append(body[at:])
         return pieces
-
-
-class Outcome(msgspec.Struct, gc=False):
-    """What a response said about itself."""
-
-    usage: Usage | None = None
-    finish_reason: str = ""
 
 
 _KEY: Final = re.compile(rb'[ \t\r\n]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*')

@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
-from sekisho.core.dialects.base import Envelope, EnvelopeError, Outcome, explain_json, invalid, locate_members
-from sekisho.core.model.chat import Usage, UsageSource
+from sekisho.core.dialects.base import Envelope, EnvelopeError, explain_json, invalid, locate_members
+from sekisho.core.model.chat import Outcome, Usage, UsageSource
 from sekisho.core.model.errors import Kind, Refusal
 from sekisho.core.wire import openai as shapes
 from sekisho.core.wire import sse
@@ -24,7 +24,7 @@ PLAUSIBLE_TOKENS: Final = 1_000_000_000
 """A count beyond it is a lie or a defect; the call is then estimated."""
 
 
-_PROVIDER: Final = UsageSource.PROVIDER
+_PROVIDER: Final = UsageSource.PROVIDER.value
 
 _MODEL: Final = re.compile(rb'"model": ?("[^"\\]*")')
 """As nearly everybody spells it; any other spelling is walked."""
@@ -64,7 +64,7 @@ def decode_request(body: bytes, most_keys: int) -> Envelope:
         and (request.stream is UNSET or body.count(b'"stream') <= 1)
         and ((request.max_tokens is UNSET and request.max_completion_tokens is UNSET) or body.count(b'"max_') <= 1)
         and body.count(b'"messages"') <= 1
-        and not (b"\\" in body and b"\\u00" in body)
+        and (body.find(b"\\") < 0 or body.find(b"\\u00") < 0)
     )
     places: dict[str, tuple[int, int]] | None = None
     match = _MODEL.search(body) if plain else None
@@ -153,7 +153,7 @@ def read_answer(body: bytes) -> Outcome | None:
             shapes.decode_any_object(body)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return None
-        return Outcome()
+        return Outcome(None, "")
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return None
     choices, usage = answer.choices, answer.usage
@@ -189,7 +189,7 @@ class Scanner:
     def __init__(self, include_usage: bool) -> None:
         self._include_usage = include_usage
         self._last: tuple[bytes, ...] = ()
-        self.outcome = Outcome()
+        self.outcome = Outcome(None, "")
         self.finished = False
         self.failed: tuple[str, str] | None = None
         self.secret = b""

@@ -3,8 +3,6 @@
 import enum
 from typing import Any, Final
 
-import msgspec
-
 from sekisho.core.dialects import openai_chat
 
 
@@ -29,24 +27,32 @@ class Body(enum.Enum):
     JSON = "json"
 
 
-class Route(msgspec.Struct, frozen=True, gc=False):
+class Route:
     """One entry of the table."""
 
-    action: Action
-    methods: tuple[str, ...]
-    public: bool = False
-    body: Body = Body.NONE
-    upstream_path: str = ""
-    """Appended to the provider's base URL."""
-    capability: str = ""
-    """What the model must be able to do."""
-    dialect: Any = openai_chat
-    """The module that reads and writes for this route's clients, with the functions that `base` lists."""
-
-    @property
-    def calls(self) -> bool:
+    def __init__(
+        self,
+        action: Action,
+        methods: tuple[str, ...],
+        *,
+        public: bool = False,
+        body: Body = Body.NONE,
+        upstream_path: str = "",
+        capability: str = "",
+        dialect: Any = openai_chat,
+    ) -> None:
+        self.action = action
+        self.methods = methods
+        self.public = public
+        self.body = body
+        self.upstream_path = upstream_path
+        """Appended to the provider's base URL."""
+        self.calls = bool(upstream_path)
         """Whether serving it means calling a provider."""
-        return bool(self.upstream_path)
+        self.capability = capability
+        """What the model must be able to do."""
+        self.dialect = dialect
+        """The module that reads and writes for this route's clients, with the functions that `base` lists."""
 
 
 CHAT: Final = Route(Action.CHAT, ("POST",), body=Body.CHAT, upstream_path="/chat/completions", capability="chat")

@@ -20,4 +20,4 @@ def cost(usage: Usage, rate: Rate) -> int:
 
 def estimate(request_bytes: int, output_tokens: int) -> Usage:
     """For a call whose provider did not say: bytes over four in, and what was counted out."""
-    return Usage(request_bytes // BYTES_PER_TOKEN, output_tokens, 0, 0, UsageSource.ESTIMATED)
+    return Usage(request_bytes // BYTES_PER_TOKEN, output_tokens, 0, 0, UsageSource.ESTIMATED.value)

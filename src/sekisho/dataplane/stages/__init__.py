@@ -4,10 +4,11 @@ A stage takes both and returns None, or a refusal. Stages do not call each other
 """
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
-from sekisho.core.dialects.base import Envelope, Outcome
+from sekisho.core.dialects.base import Envelope
 from sekisho.core.dialects.registry import CHAT, Route
+from sekisho.core.model.chat import Outcome, Usage
 from sekisho.core.model.errors import Fault, Kind, Refusal
 from sekisho.core.model.snapshot import Catalog, Credential, Key, Model
 from sekisho.core.policy.access import Directory, Keys
@@ -23,6 +24,9 @@ from sekisho.dataplane.upstream.targets import Target, Targets
 from sekisho.kit.drive import Baton
 from sekisho.kit.net import AddressSet
 from sekisho.kit.tasks import Tasks
+from sekisho.kit.turn import Turn
+
+_TWO_DIGITS: Final = tuple(f"{number:02x}" for number in range(256))
 
 
 class Plane:
@@ -40,9 +44,9 @@ class Plane:
         pool: Pool,
         loop: asyncio.AbstractEventLoop,
         tasks: Tasks,
+        turn: Turn,
     ) -> None:
         self.boot = boot
-        self.request_prefix = f"req_{boot}"
         self.bounds = bounds
         self.proxies = proxies
         self.journal = journal
@@ -50,6 +54,7 @@ class Plane:
         self.pool = pool
         self.loop = loop
         self.tasks = tasks
+        self.turn = turn
         self.link: Link | None = None
         self.counters = Counters()
         self.refusals = Bucket(bounds.refusals_per_s)
@@ -58,14 +63,21 @@ class Plane:
         """None until the first snapshot is in."""
         self.keys = Keys()
         self.instance = ""
-        self.requests = 0
-        """Numbers request ids."""
+        self._requests = 0
+        self._request_block = ""
+        """What the ids of 256 requests in a row have in common."""
         self.calls = 0
         """Numbers calls: the `seq` of records."""
         self.draining = False
         self.common_fields = b""
         """Header lines of every answer, the date among them; made anew each second."""
         self.refresh_date(b"")
+
+    def next_request_id(self) -> str:
+        number = self._requests = self._requests + 1
+        if number & 255 == 0 or not self._request_block:
+            self._request_block = f"req_{self.boot}{number >> 8:06x}"
+        return self._request_block + _TWO_DIGITS[number & 255]
 
     def refresh_date(self, date: bytes) -> None:
         self.common_fields = (
@@ -136,6 +148,8 @@ class Exchange:
     answer: Answer | None = None
     upstream_status = 0
     outcome: Outcome | None = None
+    usage: Usage | None = None
+    """Set with the price."""
     fault: Fault | None = None
     trouble_code = ""
     """Error code for the record, where the provider answered with an error."""

@@ -159,7 +159,7 @@ def _send(x: Exchange, target: Target, upstream: UpstreamConnection | Sandbox, a
         size += len(piece)
     fields = b""
     headers = head.headers
-    if not FORWARDED.isdisjoint(headers):
+    if head.noted and not FORWARDED.isdisjoint(headers):
         fields = b"".join(b"%b: %b\r\n" % (name, value) for name, value in headers.items() if name in FORWARDED)
     pieces.insert(0, b"%b%bcontent-length: %d\r\n\r\n" % (target.head(x.route.upstream_path, x.credential), fields, size))
     upstream.send(pieces, size, answer)

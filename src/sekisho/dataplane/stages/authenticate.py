@@ -46,7 +46,7 @@ def authenticate(x: Exchange, plane: Plane) -> Refusal | None:
     headers = head.headers
     client = x.client
     bearer = headers.get(b"authorization")
-    if bearer is not None and bearer == client.last_credential and OTHERS.isdisjoint(headers):
+    if bearer is not None and bearer == client.last_credential and (not head.noted or OTHERS.isdisjoint(headers)):
         # The same bytes as this connection's last request: the digest is known, the lookup below still decides.
         digest = client.last_digest
     else:

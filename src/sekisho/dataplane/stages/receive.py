@@ -1,18 +1,23 @@
 """The body, within its route's bound: refused while it is still coming, never after."""
 
+from typing import Final
+
 from sekisho.core.dialects.registry import Body
 from sekisho.core.model.errors import Kind, Refusal
 from sekisho.core.wire.http1.writers import CONTINUE
 from sekisho.dataplane.stages import Exchange, Plane
 from sekisho.kit.drive import Baton
 
+_CHAT: Final = Body.CHAT
+_JSON: Final = Body.JSON
+
 
 def bound(x: Exchange, plane: Plane) -> int:
     """The most bytes that this route's body may have."""
     kind = x.route.body
-    if kind is Body.CHAT:
+    if kind is _CHAT:
         return plane.bounds.chat_body_bytes
-    return plane.bounds.json_body_bytes if kind is Body.JSON else 0
+    return plane.bounds.json_body_bytes if kind is _JSON else 0
 
 
 def too_large(most: int) -> Refusal:

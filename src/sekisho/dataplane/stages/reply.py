@@ -105,23 +105,27 @@ def _retry_after(answer: Answer | None) -> int:
     return min(max(int(text), 1), 3600) if text.isdigit() and len(text) < 10 else 1
 
 
-def deliver(x: Exchange, plane: Plane, body: bytes) -> None:
-    """Pass a whole answer's bytes on. The record is written by now."""
+def head_of(x: Exchange, plane: Plane, size: int) -> bytes:
+    """The head over the provider's whole answer of `size` bytes."""
     answer = x.answer
     assert answer is not None
-    x.head_written = True
     if plane.draining:
         x.closing = True
-    head = b"%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b%b%b%b\r\n" % (
+    return b"%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b%b%b%b\r\n" % (
         status_line(x.upstream_status),
         answer.headers.get(b"content-type", JSON),
-        len(body),
+        size,
         x.request_id.encode(),
         _CONNECTION[x.closing],
         _call_fields(x),
         _limit_fields(x, plane),
         plane.common_fields,
     )
+
+
+def deliver(x: Exchange, head: bytes, body: bytes) -> None:
+    """Pass a whole answer on. The record is written by now."""
+    x.head_written = True
     if len(body) <= JOIN_BYTES:
         x.client.write(head + body)
     else:

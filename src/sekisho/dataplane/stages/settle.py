@@ -1,4 +1,7 @@
-"""The end of a call, once: usage, cost, what was booked given back, the record's second half. Before the last byte of the answer."""
+"""The end of a call, once: its price, what was booked given back, the record's second half.
+
+The price is found as soon as the answer is whole, for the answer's head tells it. The record is written right before the last byte.
+"""
 
 from typing import Final
 
@@ -10,7 +13,10 @@ from sekisho.core.policy.pricing import BYTES_PER_TOKEN, cost, estimate
 from sekisho.dataplane.stages import Exchange, Plane
 from sekisho.kit.clock import monotonic_ns
 
-UNKNOWN: Final = Usage(source=UsageSource.UNKNOWN)
+UNKNOWN: Final = Usage(0, 0, 0, 0, UsageSource.UNKNOWN.value)
+_COMPLETED: Final = Status.COMPLETED.value
+_FAILED: Final = Status.FAILED.value
+_CANCELLED: Final = Status.CANCELLED.value
 
 
 def settle(x: Exchange, plane: Plane) -> None:
@@ -22,44 +28,61 @@ def settle(x: Exchange, plane: Plane) -> None:
     if x.held:
         plane.let_go(x.held)
         x.held = 0
-    tokens = _record(x, plane) if x.began else 0
     meter = x.meter
     if meter is not None:
         meter.in_flight -= 1
-        surplus = x.booked_tokens - tokens
-        if surplus and x.booked_tokens:
-            assert x.key is not None
-            assert x.key.tpm is not None
-            meter.tokens_at = limits.give_back(meter.tokens_at, x.key.tpm, surplus)
+    if not x.began:
+        _give_back(x, 0)
+        return
+    usage = x.usage
+    if usage is None:
+        usage = price(x)
+    # Last, so that next to nothing lies between the record and the byte that it speaks of.
+    _record(x, plane, usage)
 
 
-def _record(x: Exchange, plane: Plane) -> int:
-    """Write the record's second half; returns the tokens used."""
-    now = x.t_ended = monotonic_ns()
-    usage = _usage(x)
-    tokens_in, tokens_out = usage.input, usage.output
+def price(x: Exchange) -> Usage:
+    """Find what the call used and cost, and give back the tokens that were booked for more."""
+    usage = x.usage = _usage(x)
     assert x.model is not None
     rate = x.model.rate
     if rate is not None:
         x.cost = cost(usage, rate)
         x.currency = rate.currency
+    _give_back(x, usage.input + usage.output)
+    x.t_ended = monotonic_ns()
+    return usage
+
+
+def _give_back(x: Exchange, tokens: int) -> None:
+    """Put the tokens that were used in the place of those that were booked."""
+    meter, booked = x.meter, x.booked_tokens
+    if meter is not None and booked and booked != tokens:
+        assert x.key is not None
+        assert x.key.tpm is not None
+        meter.tokens_at = limits.give_back(meter.tokens_at, x.key.tpm, booked - tokens)
+
+
+def _record(x: Exchange, plane: Plane, usage: Usage) -> None:
+    """Write the record's second half."""
+    now = x.t_ended = monotonic_ns()
     fault = x.fault
-    status, told = Status.COMPLETED, x.told
+    status, told = _COMPLETED, x.told
     if fault is not None:
-        status = Status.CANCELLED if fault.code in (GONE, "slow_reader") else Status.FAILED
+        status = _CANCELLED if fault.code in (GONE, "slow_reader") else _FAILED
         code, message, told = fault.code, fault.message, told or fault.status
     else:
         code, message = x.trouble_code, x.trouble_message
         if code:
-            status = Status.FAILED
+            status = _FAILED
     answer, outcome = x.answer, x.outcome
     plane.journal.append(
         CallEnded(
             x.seq,
             status,
             told,
-            tokens_in,
-            tokens_out,
+            usage.input,
+            usage.output,
             usage.cached,
             usage.reasoning,
             usage.source,
@@ -86,7 +109,6 @@ def _record(x: Exchange, plane: Plane) -> int:
             outcome.finish_reason if outcome is not None else "",
         )
     )
-    return tokens_in + tokens_out
 
 
 def _usage(x: Exchange) -> Usage:

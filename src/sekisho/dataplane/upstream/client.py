@@ -12,6 +12,7 @@ from sekisho.core.wire.http1.events import ResponseSink
 from sekisho.core.wire.http1.readers import ResponseReader
 from sekisho.dataplane.upstream.targets import Origin
 from sekisho.dataplane.upstream.tls import Session
+from sekisho.kit.turn import Turn
 
 HEAD_BYTES: Final = 64 * 1024
 """Largest response head taken from an upstream."""
@@ -22,8 +23,11 @@ JOIN_BYTES: Final = 64 * 1024
 class UpstreamConnection:
     """Carries one request at a time. A protocol in asyncio's sense by behaviour, not by descent."""
 
-    def __init__(self, origin: Origin, on_lost: Callable[["UpstreamConnection"], None]) -> None:
+    def __init__(self, origin: Origin, turn: Turn, on_lost: Callable[["UpstreamConnection"], None]) -> None:
         self.origin = origin
+        self._turn = turn
+        self._unsent = b""
+        """A request that leaves at the end of the loop's turn."""
         self._on_lost = on_lost
         self._reader = ResponseReader(HEAD_BYTES)
         self._sink: ResponseSink | None = None
@@ -121,9 +125,16 @@ class UpstreamConnection:
                 if piece:
                     self._transport.write(tls.send(piece))
         elif size <= JOIN_BYTES:
-            self._transport.write(b"".join(pieces))
+            self._unsent = b"".join(pieces)
+            self._turn.put_off(self._send_now)
         else:
             self._transport.writelines(pieces)
+
+    def _send_now(self) -> None:
+        transport, unsent = self._transport, self._unsent
+        if unsent and transport is not None and not self.closed:
+            self._unsent = b""
+            transport.write(unsent)
 
     def hand_over(self, sink: ResponseSink) -> None:
         """Let another sink take what is left of the response."""
@@ -166,5 +177,6 @@ class UpstreamConnection:
         """Close at once, without waiting for what is unsent."""
         self._sink = None
         self._poll = None
+        self._unsent = b""
         if self._transport is not None:
             self._transport.abort()

@@ -11,6 +11,7 @@ from sekisho.dataplane.upstream.client import UpstreamConnection
 from sekisho.dataplane.upstream.targets import Origin
 from sekisho.kit.drive import Baton
 from sekisho.kit.tasks import Tasks
+from sekisho.kit.turn import Turn
 
 TAIL_S: Final = 2.0
 """How long an upstream may take to end a response that the dialect calls finished, before its connection is given up."""
@@ -44,8 +45,9 @@ class _Tail(ResponseSink):
 class Pool:
     """All upstream connections of one worker."""
 
-    def __init__(self, tasks: Tasks, clock: Callable[[], float], most: int, idle_s: float) -> None:
+    def __init__(self, tasks: Tasks, turn: Turn, clock: Callable[[], float], most: int, idle_s: float) -> None:
         self._tasks = tasks
+        self._turn = turn
         self._clock = clock
         self._most = most
         self._idle_s = idle_s
@@ -79,7 +81,7 @@ class Pool:
         return baton
 
     async def _connect(self, origin: Origin, within: float, baton: Baton) -> None:
-        connection = UpstreamConnection(origin, self._lost)
+        connection = UpstreamConnection(origin, self._turn, self._lost)
         loop = asyncio.get_running_loop()
 
         def make() -> asyncio.Protocol:

@@ -6,6 +6,7 @@ import socket
 from sekisho.dataplane.upstream.pool import Pool
 from sekisho.dataplane.upstream.targets import Origin
 from sekisho.kit.tasks import Tasks
+from sekisho.kit.turn import Turn
 from tests.unit.dataplane.loops import until
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -18,7 +19,7 @@ class House:
         self.now = 100.0
         self.crashes: list[BaseException] = []
         self.tasks = Tasks(lambda name, error: self.crashes.append(error))
-        self.pool = Pool(self.tasks, lambda: self.now, most, idle_s=30.0)
+        self.pool = Pool(self.tasks, Turn(lambda action: asyncio.get_running_loop().call_soon(action)), lambda: self.now, most, idle_s=30.0)
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.listening.setblocking(False)
         self.peers: list[socket.socket] = []

@@ -8,12 +8,21 @@ METHODS: Final = {method.encode(): method for method in ("GET", "HEAD", "POST", 
 """What is served. llhttp knows RTSP's and others' as well; those, CONNECT and TRACE have no meaning here."""
 
 
+NOTED: Final = frozenset(
+    b"transfer-encoding expect upgrade via content-encoding x-api-key api-key x-goog-api-key openai-beta openai-organization "
+    b"openai-project traceparent tracestate idempotency-key".split()
+)
+"""Headers that few requests have and some step of serving looks for; whoever looks for another one adds it here, or asks always."""
+
+
 class Head:
     """Request line and headers of one message, already within all bounds."""
 
     content_length: int | None = None
     chunked = False
     expects_continue = False
+    noted = True
+    """Whether it may have one of the headers in `NOTED`."""
 
     def __init__(self, method: str, path: str, query: str, version: str, headers: dict[bytes, bytes], keep_alive: bool) -> None:
         self.method = method

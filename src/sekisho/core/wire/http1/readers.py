@@ -12,7 +12,7 @@ from typing import Final
 import httptools
 
 from sekisho.core.model.errors import Kind, Refusal
-from sekisho.core.wire.http1.events import METHODS, Head, RequestSink, ResponseSink
+from sekisho.core.wire.http1.events import METHODS, NOTED, Head, RequestSink, ResponseSink
 
 SINGLE: Final = frozenset(
     (
@@ -73,6 +73,7 @@ class RequestReader:
         "_earlier",
         "_ended",
         "_good_host",
+        "_good_names",
         "_good_url",
         "_head_raw",
         "_header_bytes",
@@ -80,6 +81,7 @@ class RequestReader:
         "_headers",
         "_joined",
         "_keep_alive",
+        "_noted",
         "_parser",
         "_path",
         "_query",
@@ -108,6 +110,9 @@ class RequestReader:
         self._joined = 0
         self._good_host: bytes | None = None
         self._good_url: bytes | None = None
+        self._good_names: bytes | None = None
+        """The names of a head that was fine: the next one on the connection mostly has the same."""
+        self._noted = True
         self._path = self._query = ""
         self._ended = False
         self._keep_alive = True
@@ -229,10 +234,13 @@ class RequestReader:
             return
         headers = self._headers
         parser = self._parser
-        version = parser.get_http_version()
-        method = METHODS.get(parser.get_method())
+        verb = parser.get_method()
+        method = METHODS.get(verb)
         url = self._url
-        refusal = self._check_head(headers, version, method, url)
+        raw = self._earlier + self._current if self._earlier else self._current
+        says_http = not self._shared and raw.startswith(verb + b" " + url + b" HTTP/1.1\r\n")
+        version = "1.1" if says_http else parser.get_http_version()
+        refusal = self._check_head(headers, version, method, url, says_http)
         if refusal is not None:
             self._refuse(refusal)
             return
@@ -242,9 +250,10 @@ class RequestReader:
         length = headers.get(b"content-length")
         if length is not None:
             head.content_length = int(length)
+        head.noted = self._noted
         self.in_body = True
         self.body_bytes = 0
-        if not RARE.isdisjoint(headers) and not self._take_rare(head):
+        if self._noted and not RARE.isdisjoint(headers) and not self._take_rare(head):
             return
         self._sink.head_received(head)
 
@@ -262,7 +271,7 @@ class RequestReader:
             head.expects_continue = head.version == "1.1"
         return True
 
-    def _check_head(self, headers: dict[bytes, bytes], version: str, method: str | None, url: bytes) -> Refusal | None:
+    def _check_head(self, headers: dict[bytes, bytes], version: str, method: str | None, url: bytes, says_http: bool) -> Refusal | None:
         if version != "1.1" and version != "1.0":
             return _bad("only HTTP/1.1 and HTTP/1.0 are spoken here", "version_not_supported", 505)
         if method is None:
@@ -281,12 +290,16 @@ class RequestReader:
             refusal = self._check_host(host, version)
             if refusal is not None:
                 return refusal
-        if b"_" in b"".join(headers):
-            return _bad("a header name holds an underscore, which some servers read as a hyphen; use hyphens", "header_invalid")
-        if b"transfer-encoding" in headers and (version == "1.0" or headers[b"transfer-encoding"].lower() != b"chunked"):
+        names = b" ".join(headers)
+        if names != self._good_names:
+            if names.find(b"_") >= 0:
+                return _bad("a header name holds an underscore, which some servers read as a hyphen; use hyphens", "header_invalid")
+            self._good_names = names
+            self._noted = not NOTED.isdisjoint(headers)
+        if self._noted and b"transfer-encoding" in headers and (version == "1.0" or headers[b"transfer-encoding"].lower() != b"chunked"):
             return _bad("transfer-encoding may only be chunked, on HTTP/1.1", "transfer_encoding_invalid", 400, "transfer-encoding")
         # RTSP and ICE look like HTTP to llhttp, which does not tell them apart afterwards: the line itself must say so.
-        if not self._says_http(url):
+        if not says_http and not self._says_http(url):
             if not self._shared and b" HTTP/1." in (self._earlier + self._current).lstrip(b"\r\n").partition(b"\r")[0]:
                 return _bad("the request line is not `METHOD target HTTP/1.1` with single blanks", "http_invalid")
             return _bad("only HTTP/1.1 and HTTP/1.0 are spoken here", "version_not_supported", 505)
