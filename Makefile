@@ -11,7 +11,7 @@ ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test check format-is-ours lint types imports fast format bench bench-peers dist lock clean
+.PHONY: help setup serve test check format-is-ours lint types imports fast format bench bench-peers soak dist lock clean
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -78,6 +78,9 @@ bench: setup ## the table of budgets, nginx beside us (needs nginx and wrk)
 
 bench-peers: setup ## the same with other gateways beside us
 	@$(PY) -m bench --peers $(ARGS)
+
+soak: setup ## an hour of steady mixed work (SOAK_SECONDS): flat, or it fails
+	@$(PY) -m bench.soak $(ARGS)
 
 dist: setup ## wheel, sdist and their SHA-256 sums
 	@rm -rf dist

@@ -21,6 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from bench import machine, rows
 from bench.processes import BenchError, Processes
 from bench.results import Report, Row, Verdict
+from bench.rig import FULL, QUICK, Durations, Rig
 
 FREE_BYTES: Final = 3_000_000_000
 """What the journal and the database of a whole run may need for a while."""
@@ -35,7 +36,10 @@ REMEDIES: Final = {
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Sekisho beside nginx on this machine.")
     parser.add_argument(
-        "--rows", default="", metavar="NAMES", help=f"only these, separated by commas: {', '.join(rows.NAMES)} (latency means both)"
+        "--rows",
+        default="",
+        metavar="NAMES",
+        help=f"only these, separated by commas: {', '.join(rows.NAMES)} (latency, many-streams and keys each mean all of theirs)",
     )
     parser.add_argument(
         "--quick", action="store_true", help="one short round of each row: shows that the bench works, not how fast Sekisho is"
@@ -65,9 +69,7 @@ def find_programs() -> dict[str, str]:
     return {name: path for name, path in found.items() if path is not None}
 
 
-def measure(
-    wanted: tuple[str, ...], durations: rows.Durations, programs: dict[str, str], console: Console, *, keep_logs: bool
-) -> list[Row]:
+def measure(wanted: tuple[str, ...], durations: Durations, programs: dict[str, str], console: Console, *, keep_logs: bool) -> list[Row]:
     """Run the scenarios that give the wanted rows. No process of ours outlives this function."""
     scenarios = [scenario for scenario in rows.SCENARIOS if set(scenario.rows) & set(wanted)]
     found: list[Row] = []
@@ -80,7 +82,7 @@ def measure(
             # The bench itself keeps off the measured core.
             os.sched_setaffinity(0, {processes.other})
             task = progress.add_task("the parts are started", total=sum(scenario.seconds(durations) for scenario in scenarios) + 10)
-            rig = rows.Rig(processes, folder, durations, programs, lambda text: progress.update(task, description=text))
+            rig = Rig(processes, folder, durations, programs, lambda text: progress.update(task, description=text))
             try:
                 rig.start()
                 progress.advance(task, 10)
@@ -123,7 +125,7 @@ def main(arguments: Sequence[str]) -> int:
         if refusal:
             raise BenchError(refusal)
         programs = find_programs()
-        durations = rows.QUICK if options.quick else rows.FULL
+        durations = QUICK if options.quick else FULL
         warnings = []
         with console.status("the machine is watched for two seconds"):
             quiet = machine.measure_quiet()

@@ -7,6 +7,7 @@ and the kernel's own signal to a child whose parent is gone.
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from typing import IO, Final
 from bench import machine
 
 PR_SET_PDEATHSIG: Final = 1
+MOST_DESCRIPTORS: Final = 65_536
 GRACE_SECONDS: Final = 8.0
 """How long a child may take to end by itself before it is killed; the product drains for up to 5 s."""
 
@@ -32,8 +34,13 @@ class Processes:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._all = os.sched_getaffinity(0)
-        self.measured, self.other = sorted(self._all)[:2]
+        cores = sorted(self._all)
+        self.measured, self.other = cores[:2]
         """The core of what is measured, and the core of everything else: load, upstreams, node and the bench itself."""
+        self.second = cores[2] if len(cores) > 2 else self.other
+        """The core of a second worker; its own where there are three."""
+        self.descriptors = raise_descriptors()
+        """How many files and sockets each child may have open."""
         self._running: list[subprocess.Popen[bytes]] = []
         self._libc = ctypes.CDLL(None, use_errno=True)
 
@@ -107,6 +114,17 @@ class Processes:
             if lines:
                 return lines[-1][:300]
         return "it said nothing"
+
+
+def raise_descriptors() -> int:
+    """Allow this process and its children as many open files as the system lets us, up to `MOST_DESCRIPTORS`; returns how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for wanted in (MOST_DESCRIPTORS, hard):
+        most = max(hard, wanted) if hard != resource.RLIM_INFINITY else hard
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+            return wanted
+    return soft
 
 
 def free_ports(count: int) -> list[int]:

@@ -6,18 +6,23 @@ while a load runs (starting a Python for each look would load the core it looks 
 """
 
 import contextlib
+import hashlib
 import http.client
 import json
 import os
 import shutil
 import socket
+import sqlite3
+import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from bench import machine
+from bench.load.nginx import Certificates
 from bench.processes import BenchError, Processes, free_ports, pin
 
 RPM: Final = 100_000_000
@@ -44,14 +49,20 @@ class _UnixConnection(http.client.HTTPConnection):
 class Product:
     """One home and, between `start` and `stop`, what runs in it."""
 
-    def __init__(self, processes: Processes, folder: Path) -> None:
-        self.home = folder / "home"
+    def __init__(self, processes: Processes, folder: Path, name: str = "sekisho") -> None:
+        self.name = name
+        """What its log is called."""
+        self.home = folder / name
         self.gateway_port, self.console_port = free_ports(2)
         self.key = ""
         self.supervisor = 0
         self.node = 0
         self.workers: list[int] = []
+        self._folder = folder
         self._processes = processes
+        self._flags: tuple[str, ...] = ()
+        self._context: ssl.SSLContext | None = None
+        """What clients trust, where the gateway speaks TLS."""
         self._serve: subprocess.Popen[bytes] | None = None
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SEKISHO_")}
         path = os.pathsep.join(filter(None, [str(machine.ROOT / "src"), os.environ.get("PYTHONPATH", "")]))
@@ -74,19 +85,70 @@ class Product:
             raise BenchError(f"{name} failed: {answer.get('error', {}).get('message', f'exit {done.returncode}')}")
         return answer["data"]
 
-    def start(self, *, pinned: bool = True) -> float:
+    def twin(self, name: str) -> "Product":
+        """Another product with a copy of this one's home; this one must be stopped."""
+        other = Product(self._processes, self._folder, name)
+        shutil.copytree(self.home, other.home, ignore=shutil.ignore_patterns("run"))
+        other.key = self.key
+        return other
+
+    def secure(self, certificates: Certificates) -> None:
+        """Speak TLS at the gateway's port from the next start on, with a certificate that is given."""
+        self._context = ssl.create_default_context(cafile=str(certificates.authority))
+        files = ("--tls-certificate", str(certificates.certificate), "--tls-key", str(certificates.key))
+        self._flags = ("--tls", "files", *files, "--https-port", str(self.gateway_port))
+
+    @property
+    def base_url(self) -> str:
+        """Where clients call, without a path."""
+        return f"{'http' if self._context is None else 'https'}://127.0.0.1:{self.gateway_port}"
+
+    def connect(self, timeout: float) -> http.client.HTTPConnection:
+        """A connection to the gateway, not opened yet."""
+        if self._context is None:
+            return http.client.HTTPConnection("127.0.0.1", self.gateway_port, timeout=timeout)
+        return http.client.HTTPSConnection("127.0.0.1", self.gateway_port, timeout=timeout, context=self._context)
+
+    def plant_keys(self, count: int) -> None:
+        """Put so many more keys into the database of a home that nothing runs in. Their secrets are known to nobody."""
+        path = self.home / "sekisho.db"
+        try:
+            with contextlib.closing(sqlite3.connect(path)) as database, database:
+                (project,) = database.execute("SELECT id FROM projects ORDER BY created_at LIMIT 1").fetchone()
+                database.execute("UPDATE revisions SET revision = revision + 1")
+                (revision,) = database.execute("SELECT revision FROM revisions").fetchone()
+                names = [f"bench{number:011d}" for number in range(count)]
+                database.executemany(
+                    "INSERT INTO keys (id, label, project_id, rpm, tpm, concurrency, last4, created_at, revision) "
+                    "VALUES (?,?,?,?,?,?,?,?,?)",
+                    ((name, f"customer {name}", project, 600, 100_000, 10, name[-4:], 1, revision) for name in names),
+                )
+                database.executemany(
+                    "INSERT INTO key_secrets (digest, key_id, created_at) VALUES (?,?,?)",
+                    ((hashlib.sha256(name.encode()).digest(), name, 1) for name in names),
+                )
+        except (sqlite3.Error, TypeError) as error:
+            raise BenchError(f"keys could not be put into {path}: {error}") from None
+
+    def start(self, *, pinned: bool = True, workers: int = 1, more: Mapping[str, str] | None = None, path: str = "") -> float:
         """Start `serve` and wait for the first answer of the gateway; returns the seconds that took.
+
+        `more` joins its environment, `path` its modules' path.
 
         Pinned: supervisor and node on the other core, workers on the measured one (`adopt` moves them). A worker that is started
         anew inherits the supervisor's core, which `check_workers` notices. Not pinned: for the start time, which may use both.
         """
         argv = [sys.executable, "-m", "sekisho", "serve", "--host", "127.0.0.1", "--port", str(self.gateway_port)]
-        argv += ["--console-host", "127.0.0.1", "--console-port", str(self.console_port), "--workers", "1"]
+        argv += ["--console-host", "127.0.0.1", "--console-port", str(self.console_port), "--workers", str(workers)]
+        argv += self._flags
         begun = time.monotonic()
-        self._serve = self._processes.spawn("sekisho", argv, cores={self._processes.other} if pinned else None, env=self._environment)
+        environment = {**self._environment, **(more or {})}
+        if path:
+            environment["PYTHONPATH"] = os.pathsep.join((path, environment["PYTHONPATH"]))
+        self._serve = self._processes.spawn(self.name, argv, cores={self._processes.other} if pinned else None, env=environment)
         while True:
             with contextlib.suppress(OSError, http.client.HTTPException):
-                connection = http.client.HTTPConnection("127.0.0.1", self.gateway_port, timeout=1)
+                connection = self.connect(1)
                 try:
                     connection.request("GET", "/health")
                     if connection.getresponse().status == 200:
@@ -94,9 +156,9 @@ class Product:
                 finally:
                     connection.close()
             if self._serve.poll() is not None:
-                raise BenchError(f"`sekisho serve` ended at its start (exit {self._serve.returncode}): {self._processes.tail('sekisho')}")
+                raise BenchError(f"`sekisho serve` ended at its start (exit {self._serve.returncode}): {self._processes.tail(self.name)}")
             if time.monotonic() - begun > START_SECONDS:
-                raise BenchError(f"`sekisho serve` gave no answer within {START_SECONDS:.0f} s: {self._processes.tail('sekisho')}")
+                raise BenchError(f"`sekisho serve` gave no answer within {START_SECONDS:.0f} s: {self._processes.tail(self.name)}")
             time.sleep(0.005)
         return time.monotonic() - begun
 
@@ -142,7 +204,7 @@ class Product:
         headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
         seen = "no answer"
         while time.monotonic() - since < START_SECONDS:
-            connection = http.client.HTTPConnection("127.0.0.1", self.gateway_port, timeout=5)
+            connection = self.connect(5)
             try:
                 connection.request("POST", "/v1/chat/completions", body, headers)
                 answer = connection.getresponse()
@@ -157,20 +219,25 @@ class Product:
             time.sleep(0.005)
         raise BenchError(f"no call to {model} is answered after {START_SECONDS:.0f} s: {seen}")
 
-    def count(self) -> int:
-        """How many calls are recorded by now."""
+    def manage(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
+        """What the management API answers on the node's socket; raises BenchError unless that is a success."""
         connection = _UnixConnection(str(self.home / "run" / "node.sock"))
         try:
-            connection.request("GET", "/api/calls/count")
+            content = None if body is None else json.dumps(body)
+            connection.request(method, path, content, {} if content is None else {"content-type": "application/json"})
             answer = connection.getresponse()
             text = answer.read()
-            if answer.status != 200:
-                raise BenchError(f"GET /api/calls/count answers {answer.status}: {text[:200].decode(errors='replace')}")
-            return int(json.loads(text)["count"])
         except (OSError, http.client.HTTPException) as error:
-            raise BenchError(f"the count of calls cannot be asked: {error}") from None
+            raise BenchError(f"{method} {path} cannot be asked: {error}") from None
         finally:
             connection.close()
+        if answer.status >= 300:
+            raise BenchError(f"{method} {path} answers {answer.status}: {text[:200].decode(errors='replace')}")
+        return json.loads(text)
+
+    def count(self) -> int:
+        """How many calls are recorded by now."""
+        return int(self.manage("GET", "/api/calls/count")["count"])
 
     def wait_recorded(self, expected: int, seconds: float = 120.0) -> float:
         """Return when at least `expected` calls are recorded, with the seconds that took; raises BenchError after `seconds`."""
@@ -187,7 +254,7 @@ class Product:
         """Raise BenchError where a worker of ours died meanwhile: its successor runs on another core, and the figures mean nothing."""
         gone = [pid for pid in self.workers if machine.born(pid) is None]
         if gone:
-            raise BenchError(f"worker {gone[0]} ended during the measurement: {self._processes.tail('sekisho')}")
+            raise BenchError(f"worker {gone[0]} ended during the measurement: {self._processes.tail(self.name)}")
 
     def stop(self) -> None:
         """`sekisho stop`, and by force where that does not end it. Harmless where nothing runs."""

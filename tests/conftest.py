@@ -5,6 +5,7 @@ The session's engines are never changed by a test; who kills an engine starts on
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +14,9 @@ from tests.support.authorities import Authority
 from tests.support.llama import Llama
 from tests.support.product import Product
 from tests.support.upstream import Upstream
+
+if TYPE_CHECKING:
+    from tests.support.postgres import Cluster
 
 ALPHA = "Alpha speaks from the first engine and then stops ."
 BETA = "Beta is another engine , it says something else entirely ."
@@ -71,6 +75,16 @@ def endless(endless_gguf: Path) -> Iterator[Llama]:
     """A llama.cpp server that talks until its client leaves."""
     with Llama.start(endless_gguf, alias="endless", embeddings=False) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator["Cluster"]:
+    """A PostgreSQL that nobody kills; a test takes a database of its own with `create`."""
+    requires.postgresql()
+    from tests.support.postgres import Cluster
+
+    with Cluster.start() as cluster:
+        yield cluster
 
 
 @pytest.fixture

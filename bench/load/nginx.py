@@ -148,6 +148,8 @@ class Proxied:
     upstream_port: int
     tls: bool = False
     stream_body: bool = False
+    secure: bool = False
+    """Whether its own clients come over TLS."""
 
 
 def proxy(folder: Path, ports: list[Proxied], certificates: Certificates) -> list[str]:
@@ -159,10 +161,13 @@ def proxy(folder: Path, ports: list[Proxied], certificates: Certificates) -> lis
             scheme = "https"
             tls = f"proxy_ssl_verify on; proxy_ssl_trusted_certificate {certificates.authority};"
             tls += " proxy_ssl_name localhost; proxy_ssl_server_name on;"
+        door = ""
+        if one.secure:
+            door = f"ssl_certificate {certificates.certificate}; ssl_certificate_key {certificates.key}; ssl_session_cache shared:s:1m;"
         kept = f"keepalive 1024; keepalive_requests {MANY}; keepalive_timeout 3600s;"
         blocks.append(
             f"  upstream u{number} {{ server 127.0.0.1:{one.upstream_port}; {kept} }}\n"
-            f"  server {{ listen 127.0.0.1:{one.port} backlog=4096; location / {{\n"
+            f"  server {{ listen 127.0.0.1:{one.port} {'ssl ' if one.secure else ''}backlog=4096; {door} location / {{\n"
             f"    proxy_pass {scheme}://u{number}; proxy_http_version 1.1; proxy_set_header Connection ''; proxy_buffering off;\n"
             f"    proxy_request_buffering {'off' if one.stream_body else 'on'}; {tls} }} }}\n"
         )

@@ -295,10 +295,63 @@ def journal_append() -> Iterator[Operation]:
             journal.close(0)
 
 
+def _keys(count: int) -> list[object]:
+    from sekisho.core.model.snapshot import Key
+
+    return [
+        Key(hashlib.sha256(b"%d" % number).digest(), f"key-{number:011d}", f"customer {number}", "default", rpm=600, tpm=100_000)
+        for number in range(count)
+    ]
+
+
+@contextlib.contextmanager
+def key_page() -> Iterator[Operation]:
+    """One frame of the keys' first coming: the longest that their loading holds the loop at a time."""
+    from sekisho.core.policy.access import Keys
+    from sekisho.core.wire import link
+
+    payload = link.encode(link.KeyPage(1, tuple(_keys(link.PAGE_KEYS)), last=False))[link.LENGTH.size :]  # type: ignore[arg-type]
+    keys = Keys()
+
+    def once() -> None:
+        message = link.decode_to_worker(payload)
+        assert isinstance(message, link.KeyPage)
+        keys.extend(message.keys)
+
+    once()
+    _expect(len(keys) == link.PAGE_KEYS, "the page was not taken")
+    yield once
+
+
+@contextlib.contextmanager
+def key_delta() -> Iterator[Operation]:
+    """A key that comes and one that goes, among 100,000."""
+    from sekisho.core.policy.access import Keys
+    from sekisho.core.wire import link
+
+    *present, changed = _keys(100_001)
+    keys = Keys(present)  # type: ignore[arg-type]
+    digest = changed.digest  # type: ignore[attr-defined]
+    comes = link.encode(link.KeyDelta(1, keys=(changed,)))[link.LENGTH.size :]  # type: ignore[arg-type]
+    goes = link.encode(link.KeyDelta(2, gone=(digest,)))[link.LENGTH.size :]
+
+    def once() -> None:
+        for payload in (comes, goes):
+            message = link.decode_to_worker(payload)
+            assert isinstance(message, link.KeyDelta)
+            keys.patch(message.keys, message.gone)
+
+    once()
+    _expect(len(keys) == 100_000 and keys.find(digest) is None, "the delta was not applied")
+    yield once
+
+
 PROBES: Final[dict[str, tuple[str, Probe]]] = {
     "request": ("read one request, head (17 fields) and body", request_head),
     "response": ("read one response of an upstream", response),
     "key": ("check a key among 10,000, and its scope", key_check),
+    "key-page": ("take 1,000 keys from the link", key_page),
+    "key-delta": ("make one key known and another unknown, among 100,000", key_delta),
     "route": ("path to route, name to model among 1,000", route),
     "envelope": ("read the envelope of a chat body, splice the model", envelope),
     "envelope-stream": ("the same, with the usage event asked for", envelope_stream),

@@ -28,11 +28,12 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import __main__ as whole
-from bench import machine, rows
+from bench import machine
 from bench.load import wrk
 from bench.peers.gateways import GATEWAYS, Gateway, Started
 from bench.processes import BenchError, Processes, free_ports
 from bench.results import figure
+from bench.rig import CONNECTIONS, FULL, QUICK, Rig
 
 START_SECONDS: Final = 120.0
 NAMES: Final = ("nginx", "Sekisho", *(gateway.name for gateway in GATEWAYS))
@@ -75,7 +76,7 @@ def _wait_answer(request: wrk.Request, process: subprocess.Popen[bytes], name: s
 
 
 @contextlib.contextmanager
-def _running(rig: rows.Rig, gateway: Gateway, folder: Path) -> Iterator[tuple[Started, list[int]]]:
+def _running(rig: Rig, gateway: Gateway, folder: Path) -> Iterator[tuple[Started, list[int]]]:
     """A peer on the measured core, answering; ended on the way out."""
     scratch = rig.folder / gateway.name
     scratch.mkdir(exist_ok=True)
@@ -89,11 +90,11 @@ def _running(rig: rows.Rig, gateway: Gateway, folder: Path) -> Iterator[tuple[St
         rig.processes.stop(process)
 
 
-def _read(rig: rows.Rig, request: wrk.Request, pids: list[int]) -> dict[str, float]:
+def _read(rig: Rig, request: wrk.Request, pids: list[int]) -> dict[str, float]:
     durations = rig.durations
-    rig.load(request, connections=rows.CONNECTIONS, seconds=durations.warm)
+    rig.load(request, connections=CONNECTIONS, seconds=durations.warm)
     before = machine.cpu_seconds(pids)
-    summary = rig.load(request, connections=rows.CONNECTIONS, seconds=durations.load)
+    summary = rig.load(request, connections=CONNECTIONS, seconds=durations.load)
     cpu = machine.cpu_seconds(pids) - before
     return {
         "rate": summary.rate,
@@ -104,7 +105,7 @@ def _read(rig: rows.Rig, request: wrk.Request, pids: list[int]) -> dict[str, flo
     }
 
 
-def measure(rig: rows.Rig, names: Sequence[str]) -> list[Measured]:
+def measure(rig: Rig, names: Sequence[str]) -> list[Measured]:
     """Each gateway in turn, round by round. Peers are started anew for each of their rounds: only one runs at a time."""
     found = {name: Measured(name, "", []) for name in names}
     folders: dict[str, Path] = {}
@@ -153,7 +154,7 @@ def render(found: list[Measured], heading: str, warnings: list[str]) -> Renderab
         cells = [figure(one.median("rate")), figure(cpu), ratio, *(figure(one.median(name)) for name in ("p50_ms", "p99_ms", "rss_mb"))]
         table.add_row(f"{one.name} {one.version}".strip(), *cells)
     notes = [Text(f"{one.name}: {one.problem}", style="bold red") for one in found if one.problem]
-    about = f"JSON chat, {rows.CONNECTIONS} connections; the gateway on one core, load and upstream on the other."
+    about = f"JSON chat, {CONNECTIONS} connections; the gateway on one core, load and upstream on the other."
     about += " Sekisho has its key and limits on."
     return Group(
         Text(heading, style="bold"), *(Text(f"warning: {warning}", style="bold yellow") for warning in warnings), Text(about), table, *notes
@@ -185,7 +186,7 @@ def main(arguments: Sequence[str]) -> int:
     names = [name for name in NAMES if not asked or name.lower() in asked]
     console = Console(stderr=True)
     whole.interrupt_on_terminate()
-    durations = rows.QUICK if options.quick else rows.FULL
+    durations = QUICK if options.quick else FULL
     folder = Path(tempfile.mkdtemp(prefix="sekisho-peers-"))
     warnings = ["a quick run: one short round; these figures do not count"] if options.quick else []
     try:
@@ -200,7 +201,7 @@ def main(arguments: Sequence[str]) -> int:
             )
         with console.status("the parts are started") as status, Processes(folder) as processes:
             os.sched_setaffinity(0, {processes.other})
-            rig = rows.Rig(processes, folder, durations, programs, status.update)
+            rig = Rig(processes, folder, durations, programs, status.update)
             try:
                 rig.start()
                 found = measure(rig, names)

@@ -8,8 +8,12 @@ _SERVE_FLAGS: Final = {
     "--home": "home",
     "--host": "gateway.host",
     "--port": "gateway.port",
+    "--https-port": "gateway.https_port",
     "--console-host": "console.host",
     "--console-port": "console.port",
+    "--tls": "tls.mode",
+    "--tls-certificate": "tls.certificate",
+    "--tls-key": "tls.key",
     "--workers": "workers.count",
     "--log-level": "logs.level",
 }

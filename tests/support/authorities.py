@@ -39,6 +39,16 @@ class Authority:
 
     def server_context(self, names: Sequence[str] = ("127.0.0.1", "localhost"), *, expired: bool = False) -> ssl.SSLContext:
         """TLS for a server of these names (host names or addresses); `expired` makes a certificate that ended yesterday."""
+        key, chain = self.pair(names, expired=expired)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "chain.pem"
+            path.write_bytes(key + chain)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(path)
+        return context
+
+    def pair(self, names: Sequence[str] = ("127.0.0.1", "localhost"), *, expired: bool = False) -> tuple[bytes, bytes]:
+        """A new key and its certificate, both in PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.now(datetime.UTC)
         certificate = (
@@ -55,15 +65,10 @@ class Authority:
             .add_extension(_usage(sign_certificates=False), critical=True)
             .sign(self._key, hashes.SHA256())
         )
-        with tempfile.TemporaryDirectory() as folder:
-            chain = Path(folder) / "chain.pem"
-            chain.write_bytes(
-                key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-                + certificate.public_bytes(serialization.Encoding.PEM)
-            )
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(chain)
-        return context
+        return (
+            key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+            certificate.public_bytes(serialization.Encoding.PEM),
+        )
 
 
 def _general(name: str) -> x509.GeneralName:

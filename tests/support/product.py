@@ -55,17 +55,23 @@ class Product:
         workers: int = 1,
         settings: str | None = None,
         models: Mapping[str, Path] | None = None,
+        launcher: Sequence[str] = (),
     ) -> None:
-        """`settings` is the text of `sekisho.toml`; `models` are GGUF files to put (as links) into the home, by file name."""
+        """`launcher` is a command that runs the one behind it.
+
+        `settings` is the text of `sekisho.toml`; `models` are GGUF files to put (as links) into the home, by file name.
+        """
         self._temporary = None if home else Path(tempfile.mkdtemp(prefix="sekisho-"))
         self.home = home or (self._temporary or Path()) / "home"
         self.port, self.console_port = free_ports(2)
         self._workers = workers
         self._arguments = list(arguments)
+        self._launcher = list(launcher)
         self.environment = _environment(self.home, environment or {})
         self.process: subprocess.Popen[str] | None = None
         self._lines: dict[str, list[str]] = {"stdout": [], "stderr": []}
         self._readers: list[threading.Thread] = []
+        self._former: list[tuple[subprocess.Popen[str], list[threading.Thread]]] = []
         if settings is not None:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
             (self.home / "sekisho.toml").write_text(settings)
@@ -115,7 +121,7 @@ class Product:
         """Start it and wait until the gateway is ready; fails with its output where it ends or does not come up."""
         flags = ["--port", str(self.port), "--console-port", str(self.console_port), "--workers", str(self._workers)]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sekisho", "serve", *flags, *self._arguments],
+            [*self._launcher, sys.executable, "-m", "sekisho", "serve", *flags, *self._arguments],
             env=self.environment,
             cwd=self.home.parent,
             stdin=subprocess.DEVNULL,
@@ -178,11 +184,23 @@ class Product:
         self.stop()
         self.start()
 
+    def lose_supervisor(self) -> list[int]:
+        """End the supervisor alone as a crash does; returns the pids that it leaves behind. `start` may follow at once."""
+        assert self.process is not None
+        orphans = descendants(self.process.pid)
+        self.process.kill()
+        self.process.wait()
+        # What is left goes on writing to the same pipes.
+        self._former.append((self.process, self._readers))
+        return orphans
+
     def _drain(self) -> None:
-        for reader in self._readers:
-            reader.join(5)
-        if self.process is not None:
-            for stream in (self.process.stdout, self.process.stderr):
+        lives = [*self._former, (self.process, self._readers)] if self.process is not None else self._former
+        self._former = []
+        for process, readers in lives:
+            for reader in readers:
+                reader.join(5)
+            for stream in (process.stdout, process.stderr):
                 if stream is not None:
                     stream.close()
 

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,12 @@ def module(name: str) -> None:
 def program(name: str) -> None:
     """Need a program on the path."""
     need(name, present=shutil.which(name) is not None, remedy=f"install the program {name}")
+
+
+def postgresql() -> None:
+    """Need PostgreSQL's server programs, which Debian keeps beside the path."""
+    found = shutil.which("initdb") is not None or any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    need("postgresql", present=found, remedy="install PostgreSQL's server (Debian: the package postgresql)")
 
 
 def llama() -> None:

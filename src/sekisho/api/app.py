@@ -13,15 +13,16 @@ from sekisho.api.frame import REQUEST_ID, Frame, too_large
 from sekisho.api.services import Services
 from sekisho.audit import endpoints as audit
 from sekisho.catalog import endpoints as catalog
+from sekisho.certs import endpoints as certs
 from sekisho.core.model.errors import Kind, Refusal
 from sekisho.identity import endpoints as identity
 from sekisho.rest import errors
 from sekisho.rest.permissions import Role, caller_of
 from sekisho.rest.routing import GuardedRoute, OpenRouteError, permission_of
-from sekisho.storage.errors import StorageError
+from sekisho.storage.errors import MigrationFailedError, StorageError
 from sekisho.usage import endpoints as usage
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (endpoints.router, identity.router, catalog.router, usage.router, audit.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (endpoints.router, identity.router, catalog.router, usage.router, audit.router, certs.router)
 """What is in this build."""
 
 
@@ -44,7 +45,16 @@ def create_app(services: Services, routers: tuple[APIRouter, ...] = ROUTERS) -> 
                 )
             permission_of(route)
         app.include_router(router)
-    parts = (services.sessions, services.keys, services.catalog, services.usage, services.audit, services.maintenance, services)
+    parts = (
+        services.sessions,
+        services.keys,
+        services.catalog,
+        services.usage,
+        services.audit,
+        services.certificates,
+        services.maintenance,
+        services,
+    )
     app.state.provided = {type(part): part for part in parts}
     app.add_exception_handler(errors.ApiError, _refused)
     app.add_exception_handler(RequestValidationError, _misshapen)
@@ -102,5 +112,8 @@ _UNROUTED: Final[dict[int, Any]] = {404: _no_route, 405: _no_method, 413: _too_l
 
 
 async def _unstored(request: Request, error: Exception) -> JSONResponse:
-    """The database does not take the work now: never a 401 or a 404, and worth another try."""
+    """The database does not take the work now: never a 401 or a 404, and worth another try unless a person has to do something first."""
+    assert isinstance(error, StorageError)
+    if isinstance(error, MigrationFailedError):
+        return _render(request, Refusal(503, Kind.OVERLOADED, "migration_failed", str(error), should_retry=False))
     return _render(request, Refusal(503, Kind.OVERLOADED, "database_unavailable", str(error), retry_after=5, should_retry=True))

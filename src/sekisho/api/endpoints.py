@@ -7,9 +7,11 @@ from fastapi import Request
 from sekisho.api import schemas
 from sekisho.api.maintenance import Maintenance
 from sekisho.api.services import Services
+from sekisho.core.model.errors import Refusal
 from sekisho.rest import paging
-from sekisho.rest.errors import invalid
+from sekisho.rest.errors import ApiError, invalid
 from sekisho.rest.routing import Public, ReadSystem, WriteSystem, guarded_router, provided
+from sekisho.storage.errors import StorageError
 
 router = guarded_router("system")
 
@@ -32,10 +34,13 @@ async def openapi(_: Public, request: Request) -> dict[str, Any]:
 
 @router.get("/api/status")
 async def status(_: ReadSystem, services: All) -> dict[str, Any]:
-    """Processes, ports, revision, journal and engines."""
-    async with services.sessions.read() as session:
-        revision = await session.revision()
-    return {**await services.system.status(), "revision": revision}
+    """Processes, ports, revision, journal, engines, and what is wrong with the database, if anything is; answers without it, too."""
+    told = await services.system.status()
+    try:
+        async with services.sessions.read() as session:
+            return {**told, "revision": await session.revision()}
+    except StorageError as error:
+        return {**told, "outage": told.get("outage") or {"reason": str(error), "since": None, "sealed_copy": None}}
 
 
 @router.get("/api/settings")
@@ -59,6 +64,39 @@ async def stop(_: WriteSystem, services: All) -> schemas.Accepted:
     return schemas.Accepted(accepted=True)
 
 
+@router.get("/api/proxy")
+async def proxy(_: ReadSystem, services: All) -> schemas.ProxyTold:
+    """What listens, and how it is served."""
+    return schemas.ProxyTold.model_validate(await services.system.proxy())
+
+
+@router.post("/api/proxy/listeners", status_code=201)
+async def start_listener(_: WriteSystem, services: All, body: schemas.StartListener) -> schemas.ListenerChanged:
+    """Take calls on one more port, on every worker, until it is stopped or the product is."""
+    name = body.name or f"port-{body.port}"
+    return _changed(await services.system.open_listener(name, body.host, body.port, body.mode))
+
+
+@router.delete("/api/proxy/listeners/{name}")
+async def stop_listener(_: WriteSystem, services: All, name: str) -> schemas.ListenerChanged:
+    """Free the port of a listener that was started here. Calls that came through it finish within the drain time."""
+    return _changed(await services.system.close_listener(name))
+
+
+def _changed(outcome: dict[str, object] | Refusal) -> schemas.ListenerChanged:
+    if isinstance(outcome, Refusal):
+        raise ApiError(outcome)
+    return schemas.ListenerChanged.model_validate(outcome)
+
+
+@router.post("/api/proxy/reload", status_code=202)
+async def reload_proxy(_: WriteSystem, services: All) -> schemas.Accepted:
+    """Show the certificate that lies on disk now. A bad one is refused, and the one in force goes on; open connections do, too."""
+    if (reason := await services.system.reload_certificates()) is not None:
+        raise invalid(reason, None, "invalid_certificate")
+    return schemas.Accepted(accepted=True)
+
+
 @router.post("/api/backups", status_code=201)
 async def create_backup(_: WriteSystem, caretaker: Caretaker, body: schemas.CreateBackup | None = None) -> schemas.BackupTold:
     """Write a sealed backup while everything goes on."""
@@ -72,16 +110,27 @@ async def list_backups(_: ReadSystem, caretaker: Caretaker, limit: paging.Limit 
     return schemas.BackupList(backups=[schemas.BackupTold.of(each) for each in found[:limit]])
 
 
+@router.get("/api/backups/progress")
+async def backup_progress(_: ReadSystem, caretaker: Caretaker) -> schemas.BackupProgress:
+    """How far the backup is that is being made."""
+    done, total = caretaker.progress or (None, None)
+    return schemas.BackupProgress(rows=done, of=total)
+
+
 @router.get("/api/check")
-async def check(_: ReadSystem, caretaker: Caretaker) -> schemas.ChecksTold:
-    """Whether the database is what it should be; reads all of it."""
-    return schemas.ChecksTold.of(await caretaker.check())
+async def check(_: ReadSystem, services: All) -> schemas.ChecksTold:
+    """Whether the database, the journals and the backups are what they should be; reads all of them."""
+    told = await services.system.status()
+    return schemas.ChecksTold.of(await services.maintenance.check(float(str(told.get("journal_lag_s") or 0.0))))
 
 
 @router.get("/api/doctor")
 async def doctor(_: ReadSystem, services: All) -> schemas.FindingsTold:
     """What somebody should look at."""
-    async with services.sessions.read() as session:
-        unbounded = await services.keys.unbounded(session)
-        providers = await services.catalog.providers(session, paging.MOST, "")
+    try:
+        async with services.sessions.read() as session:
+            unbounded = await services.keys.unbounded(session)
+            providers = await services.catalog.providers(session, paging.MOST, "")
+    except StorageError as error:
+        return schemas.FindingsTold.of(await services.maintenance.examine([], [], str(error)))
     return schemas.FindingsTold.of(await services.maintenance.examine(unbounded, providers))

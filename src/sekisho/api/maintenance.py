@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sekisho.catalog.model import ProviderFacts
+from sekisho.catalog.model import ProviderFacts, credential_place
 from sekisho.identity.model import ApiKey
 from sekisho.kit.clock import SECOND, Clock, to_rfc3339
 from sekisho.kit.crypto import KeyRing
 from sekisho.kit.net import is_loopback
 from sekisho.rest.errors import conflict, invalid
-from sekisho.storage import backups, checks, database
-from sekisho.storage.errors import StorageError
+from sekisho.storage import backups, checks, sqlite
+from sekisho.storage.database import Database
+from sekisho.storage.errors import StorageError, UnavailableError
 
 LITTLE_SPACE: Final = 1024**3
 """Bytes free below which the disk is a worry: a busy hour of journals and their database."""
@@ -25,6 +26,9 @@ OLD_BACKUP: Final = 7 * 86400 * SECOND
 ERROR: Final = "error"
 WARNING: Final = "warning"
 HINT: Final = "hint"
+
+DATABASE: Final = "database"
+"""The name of the finding that the database cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +45,19 @@ class Finding:
 class Maintenance:
     """Works on the home and its database.
 
-    `console_host` is the address that the console's port is bound to; `look_around` finds what lies beyond this layer, and may block.
+    `console_host` is the address that the console's port is bound to; `look_around` finds what lies beyond this layer, and may block;
+    `node` is this node's name in a database that several share.
     """
 
     def __init__(
         self,
-        store: database.Database,
+        store: Database,
         ring: KeyRing,
         clock: Clock,
         home: Path,
         console_host: str,
         look_around: Callable[[], list[Finding]] = list,
+        node: str = "",
     ) -> None:
         self._database = store
         self._ring = ring
@@ -59,6 +65,8 @@ class Maintenance:
         self._home = home
         self._console_host = console_host
         self._look_around = look_around
+        self._node = node
+        self._progress: tuple[int, int] | None = None
 
     @property
     def _backups(self) -> Path:
@@ -70,9 +78,21 @@ class Maintenance:
         if target.exists():
             raise conflict(f"{target} exists; a backup replaces no file: name another one", "path", "file_exists")
         try:
-            return await backups.create(self._database, self._ring, self._clock, target)
+            return await backups.create(self._database, self._ring, self._clock, target, self._hear)
+        except UnavailableError:
+            raise
         except StorageError as error:
             raise invalid(str(error), "path", "backup_failed") from None
+        finally:
+            self._progress = None
+
+    def _hear(self, done: int, total: int) -> None:
+        self._progress = done, total
+
+    @property
+    def progress(self) -> tuple[int, int] | None:
+        """How many rows the backup that is being made has, and of how many; None where none is being made."""
+        return self._progress
 
     def _target(self, path: str | None) -> Path:
         name = f"sekisho-{to_rfc3339(self._clock.now()).replace(':', '')}{backups.SUFFIX}"
@@ -100,16 +120,19 @@ class Maintenance:
                 continue  # A file that is no backup is none of ours, whatever it is called.
         return sorted(found, key=lambda each: each.created_at, reverse=True)
 
-    async def check(self) -> list[checks.Check]:
-        """Every question that can be asked of the database."""
+    async def check(self, lag: float) -> list[checks.Check]:
+        """Every question that can be asked of what is stored; `lag` is for how long records have been waiting, in seconds."""
+        around = checks.Surroundings(self._ring, self._home / "journal", self._backups, credential_place, self._node, lag)
         try:
-            return await checks.run(self._database, self._home / "journal")
+            return await checks.run(self._database, around)
         except StorageError as error:
             return [checks.Check("integrity", False, str(error))]
 
-    async def examine(self, unbounded: list[ApiKey], providers: list[ProviderFacts]) -> list[Finding]:
-        """What the doctor finds, worst first."""
+    async def examine(self, unbounded: list[ApiKey], providers: list[ProviderFacts], unread: str | None = None) -> list[Finding]:
+        """What the doctor finds, worst first; `unread` is why keys and providers could not be read."""
         found = await asyncio.to_thread(lambda: self._examine_home() + self._look_around())
+        if unread is not None and not any(each.name == DATABASE for each in found):
+            found.append(Finding(ERROR, DATABASE, unread, "mend what is said; it goes on by itself"))
         found += self._examine_library() + self._examine_console() + _examine_keys(unbounded) + _examine_providers(providers)
         return sorted(found, key=lambda each: (ERROR, WARNING, HINT).index(each.level))
 
@@ -132,16 +155,18 @@ class Maintenance:
 
     def _private_places(self) -> list[tuple[Path, int]]:
         """What exists of the home, with the most that its mode may be."""
-        files = ["secret.key", "sekisho.toml", self._database.path.name, f"{self._database.path.name}-wal"]
+        files = ["secret.key", "sekisho.toml", "snapshot.sealed"]
+        if isinstance(self._database, sqlite.Sqlite):
+            files += [self._database.path.name, f"{self._database.path.name}-wal"]
         directories = [self._home, self._home / "journal", self._backups, self._home / "run"]
         places = [(self._home / name, 0o600) for name in files] + [(path, 0o700) for path in directories]
         places += [(path, 0o600) for path in self._backups.glob(f"*{backups.SUFFIX}")]
         return [(path, most) for path, most in places if path.exists()]
 
     def _examine_library(self) -> list[Finding]:
-        if not database.library_may_corrupt_wal():
+        if self._database.kind != "sqlite" or not sqlite.library_may_corrupt_wal():
             return []
-        version = ".".join(map(str, database.library_version()))
+        version = ".".join(map(str, sqlite.library_version()))
         message = f"SQLite {version} can corrupt a database that several connections write; Sekisho writes through one and is not affected"
         return [Finding(HINT, "sqlite version", message, "never open the database for writing with another program while Sekisho runs")]
 

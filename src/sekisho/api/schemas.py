@@ -42,6 +42,35 @@ class SettingsTold(Told):
     settings: list[SettingTold]
 
 
+class ListenerTold(Told):
+    name: str
+    door: str = Field(description="`gateway` or `console`: what lies behind.")
+    scheme: str = Field(description="`http`, `https`, or `redirect`: HTTP in clear that is sent to HTTPS.")
+    host: str
+    port: int
+    extra: bool = Field(default=False, description="Whether it was started while the product runs, and can be stopped.")
+
+
+class ListenerChanged(ListenerTold):
+    warnings: list[str] = Field(default_factory=list, description="Workers that have not taken it over yet, by sentence.")
+
+
+class StartListener(Asked):
+    port: int = Field(ge=1, le=65535)
+    host: Annotated[str, Field(min_length=1, max_length=255), OneLine] = "127.0.0.1"
+    name: Annotated[str, Field(min_length=1, max_length=40), OneLine] | None = Field(default=None, description="Otherwise `port-<port>`.")
+    mode: Annotated[str, Field(max_length=40), OneLine] | None = Field(
+        default=None, description="Refused unless it is the `tls.mode` in force; for those who want to be sure."
+    )
+
+
+class ProxyTold(Told):
+    mode: str = Field(description="`tls.mode` in force.")
+    certificate: str | None = Field(description="Path of the chain that is shown; null without TLS.")
+    root: str | None = Field(description="Path of the root that clients have to trust, where Sekisho made it.")
+    listeners: list[ListenerTold]
+
+
 class CreateBackup(Asked):
     path: Annotated[str, Field(min_length=1, max_length=4000), OneLine] | None = Field(
         default=None, description="An absolute path of a new file or of a directory; the home's own place otherwise."
@@ -63,6 +92,11 @@ class BackupTold(Told):
 class BackupList(Told):
     backups: list[BackupTold]
     next_cursor: str | None = None
+
+
+class BackupProgress(Told):
+    rows: int | None = Field(description="Rows that are in it so far; null where no backup is being made.")
+    of: int | None = Field(description="Rows that it will have.")
 
 
 class CheckTold(Told):

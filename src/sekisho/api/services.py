@@ -6,6 +6,8 @@ from typing import Protocol
 from sekisho.api.maintenance import Maintenance
 from sekisho.audit.service import AuditService
 from sekisho.catalog.service import CatalogService
+from sekisho.certs.service import CertificateService
+from sekisho.core.model.errors import Refusal
 from sekisho.identity.service import KeyService
 from sekisho.storage.session import Sessions
 from sekisho.usage.service import UsageService
@@ -30,6 +32,22 @@ class System(Protocol):
         """Ask for the end; returns at once."""
         ...
 
+    async def proxy(self) -> dict[str, object]:
+        """The listeners, the TLS mode, and the files of certificate and root."""
+        ...
+
+    async def open_listener(self, name: str, host: str, port: int, mode: str | None) -> dict[str, object] | Refusal:
+        """Take calls on one more port, in the TLS mode that is in force; the listener, with `warnings`."""
+        ...
+
+    async def close_listener(self, name: str) -> dict[str, object] | Refusal:
+        """Free the port of a listener that was opened so; the listener, with `warnings`."""
+        ...
+
+    async def reload_certificates(self) -> str | None:
+        """Let the doors read their certificate again; a line for people where it is bad, and then nothing was changed."""
+        ...
+
 
 @dataclass(frozen=True)
 class Services:
@@ -41,4 +59,5 @@ class Services:
     usage: UsageService
     audit: AuditService
     maintenance: Maintenance
+    certificates: CertificateService
     system: System

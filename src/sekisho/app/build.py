@@ -8,23 +8,35 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sekisho.app import rings, settings
-from sekisho.app.lifecycle import CommandSystem, Gauges
+from sekisho.app import homes, rings, settings
+from sekisho.app.lifecycle import CommandSystem, Gauges, Outage
+from sekisho.app.truth import Truth
 from sekisho.bridge.compiler import Compiler
+from sekisho.bridge.copies import SealedCopy
 from sekisho.bridge.publisher import Publisher
 from sekisho.bridge.recorder import Recorder
+from sekisho.bridge.sealed import is_of, origin_of, with_engines
+from sekisho.bridge.standings import Standings
+from sekisho.bridge.watcher import Watcher
 from sekisho.engines.builtin import BuiltInEngine
 from sekisho.kit import clock, crypto
-from sekisho.storage.database import Database, sqlite_path
+from sekisho.storage.database import Database
 from sekisho.storage.errors import StorageError
 from sekisho.storage.preparation import Prepared, prepare
+from sekisho.storage.urls import of_url
 
 if TYPE_CHECKING:
     from sekisho.api.services import Services, System
+    from sekisho.identity.model import Issued
+    from sekisho.storage.session import Session
 
 log = logging.getLogger(__name__)
+
+NODE_FILE: Final = "node.id"
+"""In the home. Which open calls and places of the journal in a shared database are this home's."""
 
 FIRST_KEY_LABEL: Final = "first key"
 
@@ -44,10 +56,16 @@ class Core:
     clock: clock.Clock
     ring: crypto.KeyRing
     database: Database
-    prepared: Prepared
+    truth: Truth
     engine: BuiltInEngine
+    copy: SealedCopy
     publisher: Publisher
     recorder: Recorder
+
+    @property
+    def prepared(self) -> Prepared | None:
+        """What was found when the database was opened; None where it was not yet."""
+        return self.truth.prepared
 
     def gauges(self) -> Gauges:
         """What of the status changes all the time; cheap enough to be asked for often."""
@@ -57,12 +75,25 @@ class Core:
             journal_lag_s=self.recorder.lag_seconds,
             set_aside=len(self.recorder.set_aside()),
             engines=self.engine.states(),
+            revision=self.publisher.revision,
+            outage=self.outage(),
+            copy_trouble=self.copy.trouble,
         )
+
+    def outage(self) -> Outage | None:
+        """What is wrong with the database, as far as it was noticed."""
+        reason = self.database.frozen or self.recorder.waits_for
+        return self.truth.outage or (None if reason is None else Outage(reason))
+
+    async def watch(self) -> None:
+        """Bring to our workers what other nodes commit, for ever; returns at once where there can be no others."""
+        await Watcher(self.database, self.publisher).run()
 
     async def close(self) -> None:
         """Let go of everything, children first."""
         await self.engine.close()
         await self.publisher.close()
+        await self.copy.close()
         self.recorder.close()
         await self.database.close()
 
@@ -75,46 +106,102 @@ class FirstKey:
     plain: crypto.Secret
 
 
-async def open_core(loaded: settings.Loaded, *, on_ready: Any = lambda pid: None) -> Core:
-    """Open ring and database, bring the schema up to date, read the configuration. Raises StartError, and then nothing was overwritten."""
+async def open_core(
+    loaded: settings.Loaded, *, on_ready: Any = lambda pid: None, stands_in_for: tuple[type[StorageError], ...] = ()
+) -> Core:
+    """Open ring and database, bring the schema up to date, read the configuration. Raises StartError, and then nothing was overwritten.
+
+    For the errors that are named, the sealed copy stands in for the database, where it can.
+    """
     system_clock = clock.SystemClock()
     async with contextlib.AsyncExitStack() as undo:
         try:
-            path = sqlite_path(loaded.database_url)
-            ring = rings.open_ring(loaded.home.ring_file, loaded.secret_key, path)
-            database = Database(path)
+            database = of_url(loaded.database_url, readers=loaded.settings.database.readers)
             undo.push_async_callback(database.close)
-            await database.open()
-            prepared = await prepare(database, ring, system_clock, loaded.home.backups)
+            # A copy is moved with its home, and a database in the home as well.
+            origin = origin_of(database.name if loaded.settings.database.url else "in the home")
+            ring = rings.ring_for(loaded.home.ring_file, loaded.secret_key, await _present(database, loaded.home.sealed_copy, origin))
+            copy = SealedCopy(loaded.home.sealed_copy, ring, origin, system_clock)
+            undo.push_async_callback(copy.close)
             engine = BuiltInEngine(loaded.home.models, loaded.settings.engines, on_change=lambda: publisher.republish())
             undo.push_async_callback(engine.close)
             await engine.open()
-            publisher = Publisher(Compiler(database, ring, engine.models), engines=engine, on_ready=on_ready)
-            await publisher.load()
+            publisher = Publisher(
+                Compiler(database, ring, engine.models),
+                engines=engine,
+                on_ready=on_ready,
+                copy=copy,
+                refresh=lambda catalog: with_engines(catalog, engine.models()),
+                standings=Standings(loaded.home.run / "limits", system_clock),
+            )
+            truth = Truth(
+                database,
+                publisher,
+                copy,
+                system_clock,
+                lambda: prepare(database, ring, system_clock, loaded.home.backups),
+                on_back=lambda: recorder.try_now(),
+            )
+            try:
+                await truth.open()
+            except stands_in_for as error:
+                await truth.stand_in(error)
         except (StorageError, rings.RingError) as error:
             raise StartError(str(error)) from error
         undo.pop_all()
-    if prepared.migrated_from is not None:
+    prepared = truth.prepared
+    if prepared is not None:
+        log.info("the database is open", extra={"database": database.name, "most_connections": database.connections})
+    if prepared is not None and prepared.migrated_from is not None:
         log.info("the database was brought up to date", extra={"from": prepared.migrated_from, "backup": str(prepared.backup)})
     journal = loaded.settings.journal
-    recorder = Recorder(loaded.home.journal, database, sync_seconds=journal.sync_interval_ms / 1000 if journal.sync == "interval" else None)
-    return Core(loaded, system_clock, ring, database, prepared, engine, publisher, recorder)
+    recorder = Recorder(
+        loaded.home.journal,
+        database,
+        node=node_id(loaded.home) if database.shared else "",
+        sync_seconds=journal.sync_interval_ms / 1000 if journal.sync == "interval" else None,
+    )
+    return Core(loaded, system_clock, ring, database, truth, engine, copy, publisher, recorder)
+
+
+async def _present(database: Database, copy: Path, origin: bytes) -> str | None:
+    """What a new key ring would lose: the database, or what is sealed of it while it is away. Raises StorageError."""
+    if is_of(copy, origin):
+        return f"{database.name}, or its sealed copy,"
+    return database.name if await database.holds_anything() else None
+
+
+def node_id(home: homes.Home) -> str:
+    """This node's own name in a database that several share; made once, and never copied to another home. Raises StartError."""
+    file = home.path / NODE_FILE
+    try:
+        if not file.exists():
+            crypto.write_private(file, crypto.token(12).encode())
+        return file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartError(f"{file}: the name of this node cannot be read or made ({error}); check the directory") from error
 
 
 def services(core: Core, system: "System") -> "Services":
     """The slices' services over a core. Imports the heavy libraries."""
     from sekisho.api.maintenance import Maintenance
     from sekisho.api.services import Services
-    from sekisho.app import doctor
+    from sekisho.app import doctor, doors
     from sekisho.audit.service import AuditService
     from sekisho.catalog.service import CatalogService, Directory
+    from sekisho.certs.service import CertificateService
     from sekisho.egress.client import Egress
     from sekisho.identity.service import KeyService
+    from sekisho.storage import workspaces
     from sekisho.storage.session import Sessions
     from sekisho.usage.service import UsageService
 
+    # What a backup or a restore left that was killed.
+    for directory in (core.loaded.home.path, core.loaded.home.backups):
+        workspaces.sweep(directory)
     sessions = Sessions(core.database, core.publisher)
     keys = KeyService(core.clock, Directory(sessions, core.engine.models))
+    certificates = CertificateService(core.clock, core.loaded.home.certs, core.loaded.settings.tls)
     return Services(
         sessions=sessions,
         keys=keys,
@@ -126,9 +213,17 @@ def services(core: Core, system: "System") -> "Services":
             core.ring,
             core.clock,
             core.loaded.home.path,
-            core.loaded.settings.console.host,
-            look_around=lambda: [*doctor.journal(core.recorder.set_aside()), *doctor.models(core.engine.ignored()), *doctor.hot_path()],
+            core.loaded.settings.console.host if doors.certificate(core.loaded) is None else "localhost",
+            look_around=lambda: [
+                *doctor.database(core.outage(), core.copy.trouble),
+                *doctor.journal(core.recorder.set_aside()),
+                *doctor.models(core.engine.ignored()),
+                *doctor.certificates(certificates.all(), core.clock.now()),
+                *doctor.hot_path(),
+            ],
+            node=node_id(core.loaded.home) if core.database.shared else "",
         ),
+        certificates=certificates,
         system=system,
     )
 
@@ -144,11 +239,16 @@ def applications(of: "Services") -> tuple[App, App]:
 
 async def first_key(of: "Services") -> FirstKey | None:
     """Make the first key where none was ever made."""
+
+    async def make(session: "Session") -> "Issued | None":
+        # Asked where nobody else writes: two nodes may start at the same moment.
+        return None if await of.keys.page(session, 1, None) else await of.keys.create(session, label=FIRST_KEY_LABEL)
+
     async with of.sessions.read() as session:
         if await of.keys.page(session, 1, None):
             return None
-    committed = await of.sessions.transact(lambda session: of.keys.create(session, label=FIRST_KEY_LABEL))
-    return FirstKey(committed.value.key.id, committed.value.plain)
+    made = (await of.sessions.transact(make)).value
+    return None if made is None else FirstKey(made.key.id, made.plain)
 
 
 @dataclass(frozen=True)

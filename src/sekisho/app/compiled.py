@@ -53,6 +53,7 @@ MODULES: Final = (
     "dataplane/stages/settle.py",
     "dataplane/exchange.py",
     "dataplane/connection.py",
+    "dataplane/secured.py",
 )
 """What runs for every request. Modules of msgspec structs stay as they are: a struct is machine code already."""
 OFF: Final = "SEKISHO_HOT_PATH"

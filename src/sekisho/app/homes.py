@@ -20,7 +20,10 @@ from typing import Final
 MOST_SOCKET_PATH: Final = 100
 """Bytes; Linux allows 107, macOS 103."""
 _LONGEST_SOCKET_NAME: Final = len("/run/tunnel.sock")
-_OURS: Final = frozenset({"sekisho.toml", "sekisho.db", "secret.key", "models", "journal", "backups", "run"})
+SEALED_COPY: Final = "snapshot.sealed"
+_OURS: Final = frozenset({"sekisho.toml", "sekisho.db", "secret.key", SEALED_COPY, "models", "journal", "backups", "certs", "run"})
+_ENDED: Final = b"\n\n"
+"""Ends the lock's file once its master has ended in order: a blank line behind the pid."""
 _LEFTOVER_S: Final = 5.0
 """How long the lock of a supervisor that is gone is waited for: its node ends itself within this time."""
 
@@ -41,15 +44,18 @@ class Home:
         self.config: Final = self.path / "sekisho.toml"
         self.database: Final = self.path / "sekisho.db"
         self.ring_file: Final = self.path / "secret.key"
+        self.sealed_copy: Final = self.path / SEALED_COPY
         self.models: Final = self.path / "models"
         self.journal: Final = self.path / "journal"
         self.backups: Final = self.path / "backups"
+        self.certs: Final = self.path / "certs"
         self.run: Final = self.path / "run"
         self.lock: Final = self.run / "lock"
         sockets = self._socket_directory()
         self.node_socket: Final = sockets / "node.sock"
         self.tunnel_socket: Final = sockets / "tunnel.sock"
         self.link_socket: Final = sockets / "link.sock"
+        self.doors_socket: Final = sockets / "doors.sock"
 
     def __repr__(self) -> str:
         return f"Home({str(self.path)!r})"
@@ -62,14 +68,14 @@ class Home:
 
     def is_new(self) -> bool:
         """Whether nothing of an installation is here yet; a home that holds nothing but models is new."""
-        return not self.database.exists() and not self.ring_file.exists()
+        return not any(file.exists() for file in (self.database, self.ring_file, self.sealed_copy))
 
     def create(self) -> None:
         """Make what is missing and close what is open to others; raises HomeError."""
         self._refuse_a_shared_directory()
         for directory in (self.path, self.models, self.journal, self.backups, self.run, self.node_socket.parent):
             make_private(directory)
-        for file in (self.ring_file, self.database, self.config):
+        for file in (self.ring_file, self.database, self.sealed_copy, self.config):
             close_to_others(file)
 
     def _refuse_a_shared_directory(self) -> None:
@@ -118,6 +124,13 @@ class Home:
                 os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
                 return descriptor
 
+    def was_cut_short(self) -> bool:
+        """Whether its last master did not end in order, or has not ended; ask before you take the lock."""
+        with contextlib.suppress(FileNotFoundError):
+            text = self.lock.read_bytes()
+            return bool(text) and not text.endswith(_ENDED)
+        return False
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[int]:
         """Be the master for a while; gives the lock's descriptor. Raises LockedError."""
@@ -125,7 +138,14 @@ class Home:
         try:
             yield descriptor
         finally:
-            os.close(descriptor)
+            release(descriptor)
+
+
+def release(descriptor: int) -> None:
+    """Give our copy of a lock back, in order."""
+    with contextlib.suppress(OSError):
+        os.pwrite(descriptor, _ENDED, os.fstat(descriptor).st_size - 1)
+    os.close(descriptor)
 
 
 def _locked_message(path: Path, pid: int | None) -> str:

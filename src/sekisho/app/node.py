@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from sekisho.app import homes, lifecycle
+from sekisho.app import homes, lifecycle, sockets
 from sekisho.kit.tasks import Tasks
 from sekisho.telemetry import logs
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sekisho.api.services import Services
     from sekisho.app.build import App, Core
     from sekisho.app.servers import Server
+    from sekisho.storage.errors import StorageError
 
 log = logging.getLogger("sekisho.app.node")  # `__name__` is `__main__` here
 
@@ -44,6 +45,7 @@ class Node:
         self._system = lifecycle.NodeSystem(orders, self._gauges, self.say)
         self._tasks = Tasks(self._crashed)
         self._doors: list[tuple[Server, asyncio.Task[None]]] = []
+        self._sockets = sockets.Sockets()
         self.failure: str | None = None
         self.core: Core | None = None
 
@@ -64,12 +66,18 @@ class Node:
 
         home = self._orders.loaded().home
         link = homes.bind_socket(home.link_socket)
-        self.core = core = await build.open_core(self._orders.loaded(), on_ready=lambda pid: self.say(lifecycle.WorkerReady(pid)))
-        _warn_of_the_library()
+        self.core = core = await build.open_core(
+            self._orders.loaded(), on_ready=lambda pid: self.say(lifecycle.WorkerReady(pid)), stands_in_for=self._stands_in_for()
+        )
+        if core.database.kind == "sqlite":
+            _warn_of_the_library()
         try:
             core.publisher.expect(self._orders.workers)
-            await core.publisher.listen(link)
+            await self._sockets.open(home.link_socket, core.publisher.listen, link)
+            self._tasks.start(self._sockets.watch(), "sockets")
             recorder = self._tasks.start(core.recorder.run(), "recorder")
+            self._tasks.start(core.watch(), "changes of other nodes")
+            self._tasks.start(self._keep_truth(core), "the database")
             self._tasks.start(self._obey(orders), "orders")
             self._tasks.start(self._open_doors(core), "doors")
             await self._end.wait()
@@ -81,6 +89,28 @@ class Node:
         finally:
             await core.close()
 
+    def _stands_in_for(self) -> "tuple[type[StorageError], ...]":
+        """The errors of a database that the sealed copy stands in for. Who starts the product is told of all others; workers that run
+        already are not left alone for any.
+        """
+        from sekisho.storage.errors import StorageError, UnavailableError, UnreadableError
+
+        return (UnavailableError, UnreadableError) if self._orders.first else (StorageError,)
+
+    async def _keep_truth(self, core: "Core") -> None:
+        """Have the sealed copy written, and watch over the database."""
+        from sekisho.app.truth import ExchangedError
+
+        if core.truth.prepared is not None:
+            await core.truth.copy_all()
+        try:
+            await core.truth.keep()
+        except ExchangedError as error:
+            # To close the old database in order would delete the log of the new one, which has its name: go as if killed.
+            log.error("the node ends and a new one opens what is there now: %s", error)
+            await core.engine.close()
+            os._exit(1)
+
     async def _obey(self, orders: asyncio.StreamReader) -> None:
         """Hear the supervisor until it is gone."""
         while line := await orders.readline():
@@ -91,6 +121,11 @@ class Node:
                 self._orders = msgspec.structs.replace(self._orders, settings=update.settings, origins=update.origins)
                 self._system.reloaded(self._orders)
                 logs.setup(update.settings.logs.level, update.settings.logs.loggers)
+        if os.getppid() != self._orders.supervisor:
+            # It was killed. Whoever starts anew waits for the home's lock, and nothing of ours but the limits needs an end in order.
+            assert self.core is not None
+            await self.core.publisher.close()
+            os._exit(1)
         self._end.set()
 
     async def _open_doors(self, core: "Core") -> None:
@@ -101,24 +136,31 @@ class Node:
         services = await asyncio.to_thread(build.services, core, self._system)
         local, tunnel = await asyncio.to_thread(build.applications, services)
         home = self._orders.loaded().home
-        self._serve(local, homes.bind_socket(home.node_socket), "door for the owner")
-        self._serve(tunnel, homes.bind_socket(home.tunnel_socket), "door for the tunnel")
+        await self._sockets.open(home.node_socket, self._door(local, "door for the owner"))
+        await self._sockets.open(home.tunnel_socket, self._door(tunnel, "door for the tunnel"))
         self.say(await self._welcome(core, services) if self._orders.first else lifecycle.Ready())
 
-    def _serve(self, app: "App", bound: socket.socket, name: str) -> None:
+    def _door(self, app: "App", name: str) -> sockets.Serve:
         from sekisho.app import servers
 
-        server = servers.make(app)
-        self._doors.append((server, self._tasks.start(server.serve(sockets=[bound]), name)))
+        async def serve(bound: socket.socket) -> None:
+            server = servers.make(app)
+            self._doors.append((server, self._tasks.start(server.serve(sockets=[bound]), name)))
+
+        return serve
 
     async def _welcome(self, core: "Core", services: "Services") -> lifecycle.Ready:
         """What only a first start has to tell."""
         from sekisho.app import build, welcome
+        from sekisho.storage.errors import StorageError
 
-        key = await build.first_key(services)
-        found = None
-        if core.prepared.fresh and self._orders.settings.engines.detect:
-            found = await welcome.register_engines(services)
+        key = found = None
+        try:
+            key = await build.first_key(services)
+            if core.prepared is not None and core.prepared.fresh and self._orders.settings.engines.detect:
+                found = await welcome.register_engines(services)
+        except StorageError as error:
+            log.warning("no first key was looked for: %s", error)
         return lifecycle.Ready(first_key=key.plain.reveal() if key else None, engines=found)
 
     def _gauges(self) -> lifecycle.Gauges:
@@ -139,7 +181,7 @@ class Node:
 
 
 def _warn_of_the_library() -> None:
-    from sekisho.storage.database import library_may_corrupt_wal, library_version
+    from sekisho.storage.sqlite import library_may_corrupt_wal, library_version
 
     if library_may_corrupt_wal():
         log.warning(

@@ -18,7 +18,15 @@ class RingError(Exception):
 
 
 def open_ring(file: Path, text: str | None, database: Path) -> crypto.KeyRing:
-    """The ring of the environment, else of the file, else a new one where there is no database either. Raises RingError."""
+    """The ring for a database that is a file; see `ring_for`."""
+    return ring_for(file, text, str(database) if database.exists() and database.stat().st_size > 0 else None)
+
+
+def ring_for(file: Path, text: str | None, present: str | None) -> crypto.KeyRing:
+    """The ring of the environment, else of the file, else a new one where there is no database either. Raises RingError.
+
+    `present` names a database that holds something already.
+    """
     if text is not None:
         return _parse(text, VARIABLE)
     try:
@@ -27,9 +35,9 @@ def open_ring(file: Path, text: str | None, database: Path) -> crypto.KeyRing:
         pass
     except (OSError, UnicodeDecodeError) as error:
         raise RingError(f"{file}: the secret key cannot be read ({error}); put the right file back") from error
-    if database.exists() and database.stat().st_size > 0:
+    if present is not None:
         raise RingError(
-            f"the database {database} is there, but its secret key {file} is missing; put the file back or set {VARIABLE} "
+            f"the database {present} is there, but its secret key {file} is missing; put the file back or set {VARIABLE} "
             "(to start empty instead, move the database away)"
         )
     ring = crypto.KeyRing.generate()

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal, get_origin
 import msgspec
 
 from sekisho.app import homes
+from sekisho.certs.settings import FILES, LOCAL_HTTP, Certs, is_name
 from sekisho.dataplane.settings import Bounds, Trust
 from sekisho.dataplane.settings import Journal as WorkerJournal
 from sekisho.engines.settings import Engines
@@ -33,6 +34,8 @@ class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     host: str = "127.0.0.1"
     port: Port = 4000
+    https_port: Port | None = None
+    """Where clients call by TLS, if it is on; None: `port` + 1, or 4443 when that is the console's. The same as `port`: both on one."""
 
 
 class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,7 +70,11 @@ class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the truth is."""
 
     url: str | None = None
-    """`sqlite:///<path>`; None means `sekisho.db` in the home. Also `SEKISHO_DATABASE_URL`."""
+    """`sqlite:///<path>` or `postgresql://<user>:<password>@<host>:<port>/<database>`; None means `sekisho.db` in the home. Also
+    `SEKISHO_DATABASE_URL`."""
+    readers: Annotated[int, msgspec.Meta(ge=1, le=100)] = 4
+    """Connections that read; beside them one writes and, on PostgreSQL, one listens. Bounds what a node takes of the server's
+    `max_connections`."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,6 +88,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     journal: Journal = Journal()
     database: Database = Database()
     engines: Engines = Engines()
+    tls: Certs = Certs()
     logs: Logs = Logs()
 
 
@@ -91,10 +99,14 @@ _TYPES: Final[dict[str, Any]] = {
 FLAGS: Final = {
     "gateway.host": "--host",
     "gateway.port": "--port",
+    "gateway.https_port": "--https-port",
     "console.host": "--console-host",
     "console.port": "--console-port",
     "console.insecure": "--insecure",
     "workers.count": "--workers",
+    "tls.mode": "--tls",
+    "tls.certificate": "--tls-certificate",
+    "tls.key": "--tls-key",
 }
 """Settings that have a flag of `serve`."""
 
@@ -104,6 +116,11 @@ _OTHER_VARIABLES: Final = ("SEKISHO_HOME", "SEKISHO_SECRET_KEY", "SEKISHO_API_KE
 """Not settings: the home, its key ring, the key that `sekisho chat` calls with, and whether workers run compiled (`app.compiled`)."""
 _NOT_OURS: Final = re.compile(r"SEKISHO_(TEST|BENCH)_\w+|SEKISHO_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_\w+)?)")
 """Variables of tests and benches, and those that Kubernetes sets in every container beside a service named `sekisho`."""
+
+
+_URL_PASSWORD: Final = re.compile(r"^([a-z]+://[^/?#:]*:).*(@[^@]*)$", re.DOTALL)
+"""Up to the last @: a password that was not escaped may hold any character."""
+_QUERY_PASSWORD: Final = re.compile(r"([?&](?:ssl)?password=)[^&]*", re.IGNORECASE)
 
 
 class SettingsError(Exception):
@@ -124,16 +141,24 @@ class Loaded(msgspec.Struct, frozen=True):
         return f"Loaded(home={self.home!r})"
 
     def effective(self) -> list[dict[str, object]]:
-        """Every setting: its dotted name, its value as plain JSON, and its source."""
-        return [{"name": name, "value": value, "source": self.origins.get(name, DEFAULT)} for name, value in _flatten(self.settings)]
+        """Every setting: its dotted name, its value as plain JSON (a password in it hidden), and its source."""
+        return [
+            {"name": name, "value": shown(name, value), "source": self.origins.get(name, DEFAULT)}
+            for name, value in _flatten(self.settings)
+        ]
 
     def values(self) -> dict[str, object]:
-        """Dotted name → value as plain JSON."""
-        return dict(_flatten(self.settings))
+        """Dotted name → value as plain JSON, a password in it hidden."""
+        return {name: shown(name, value) for name, value in _flatten(self.settings)}
 
     @property
     def database_url(self) -> str:
         return self.settings.database.url or f"sqlite:///{self.home.database}"
+
+    @property
+    def database_kind(self) -> str:
+        """sqlite or postgresql."""
+        return "sqlite" if self.database_url.startswith("sqlite:") else "postgresql"
 
 
 def find_home(flags: Mapping[str, str] | None = None, environ: Mapping[str, str] | None = None) -> homes.Home:
@@ -163,6 +188,13 @@ def check_toml(text: str, where: str = FILE) -> None:
     for name, value, origin in _of_toml(text, where):
         values[name], origins[name] = value, origin
     _assemble(values, origins)
+
+
+def shown(name: str, value: object) -> object:
+    """A value as people may see it: a URL without its password."""
+    if name != "database.url" or not isinstance(value, str):
+        return value
+    return _QUERY_PASSWORD.sub(r"\1***", _URL_PASSWORD.sub(r"\1***\2", value))
 
 
 def names() -> tuple[str, ...]:
@@ -269,7 +301,7 @@ def _decode(name: str, value: object, *, where: str, strict: bool) -> object:
     except msgspec.ValidationError as error:
         raise SettingsError(f"{where}: {_in_words(str(error), _TYPES[name])}; this is {_cut(value)}") from error
     if fault := _fault(name, decoded):
-        raise SettingsError(f"{where}: {fault}; this is {_cut(value)}")
+        raise SettingsError(f"{where}: {fault}; this is {_cut(shown(name, value))}")
     return decoded
 
 
@@ -296,8 +328,12 @@ def _fault(name: str, value: object) -> str | None:
         return _level_fault(value)
     if name.endswith(".host") and not value:
         return "expected an address, such as 127.0.0.1, or 0.0.0.0 for all"
-    if name == "database.url" and isinstance(value, str) and not value.startswith("sqlite:///"):
-        return "expected sqlite:///<path of a file>"
+    if name in ("tls.certificate", "tls.key") and isinstance(value, str) and not value.startswith("/"):
+        return "expected the absolute path of a PEM file"
+    if name == "tls.names" and isinstance(value, tuple):
+        return next((f"{each!r} is neither a host name nor an address" for each in value if not is_name(each)), None)
+    if name == "database.url" and isinstance(value, str) and not value.startswith(("sqlite:///", "postgresql://", "postgres://")):
+        return "expected sqlite:///<path of a file> or postgresql://<user>@<host>/<database>"
     return None
 
 
@@ -328,11 +364,29 @@ def _check_together(settings: Settings, origins: Mapping[str, str]) -> None:
             f"gateway.port and console.port are both {gateway.port}; give one of them another with --port or --console-port"
         )
     local = console.host == "localhost" or net.is_loopback(console.host)
-    if not local and not console.insecure and not settings.trust.proxies:
+    if not local and settings.tls.mode == LOCAL_HTTP and not console.insecure and not settings.trust.proxies:
         where = origins.get("console.host", DEFAULT)
         raise SettingsError(
             f"{where}: console.host {console.host} would send passwords over the network in plain HTTP; "
-            "name the TLS proxy in front in trust.proxies, or accept it with --insecure"
+            "turn TLS on with --tls, name the TLS proxy in front in trust.proxies, or accept it with --insecure"
+        )
+    _check_tls(settings, origins)
+
+
+def _check_tls(settings: Settings, origins: Mapping[str, str]) -> None:
+    tls, gateway, console = settings.tls, settings.gateway, settings.console
+    for name in ("certificate", "key"):
+        given = getattr(tls, name) is not None
+        if given and tls.mode != FILES:
+            where = origins.get(f"tls.{name}", DEFAULT)
+            raise SettingsError(f"{where}: tls.{name} is used with tls.mode {FILES} only, and the mode is {tls.mode}; set --tls {FILES}")
+        if not given and tls.mode == FILES:
+            raise SettingsError(
+                f"{origins.get('tls.mode', DEFAULT)}: tls.mode {FILES} needs tls.certificate and tls.key; tls.{name} is missing"
+            )
+    if gateway.https_port is not None and gateway.https_port == console.port != 0 and gateway.host == console.host:
+        raise SettingsError(
+            f"gateway.https_port and console.port are both {console.port}; give one of them another with --https-port or --console-port"
         )
 
 

@@ -1,7 +1,8 @@
 """The supervisor: one small process that owns the listening sockets, the lock of the home, and two kinds of children.
 
 A child that falls is replaced; the sockets stay open meanwhile, so connections wait instead of being refused. It decides nothing about
-requests and imports nothing heavy: whatever happens to the others, this one has to go on.
+requests and imports nothing heavy: whatever happens to the others, this one has to go on. Where the package on disk was replaced, a reload
+replaces the supervisor too (`handover.py`).
 """
 
 import asyncio
@@ -12,37 +13,44 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final, TextIO
 
 import msgspec
 
-from sekisho.app import compiled, homes, lifecycle, settings, welcome
-from sekisho.dataplane.settings import Journal, Listener, WorkerSettings
+from sekisho.app import compiled, doors, handover, homes, lifecycle, settings, welcome
+from sekisho.app.children import Adopted, Child, Pauses, Started, described, start
+from sekisho.app.openings import Openings
+from sekisho.certs.settings import MADE
+from sekisho.dataplane.settings import Journal, WorkerSettings
 from sekisho.kit import clock
 from sekisho.kit.tasks import Tasks
 from sekisho.telemetry import logs
 
 log = logging.getLogger(__name__)
 
-FIRST_PAUSE_S: Final = 0.1
-LONGEST_PAUSE_S: Final = 10.0
-"""Between restarts of a child that falls before it was ready; each pause is twice the one before."""
 READY_SECONDS: Final = 15.0
 """How long a new worker may take at a reload; then the old ones stay."""
+LEFTOVER_SECONDS: Final = 5.0
+"""How long the workers of a supervisor that was killed may hold the ports; they let go as soon as they notice."""
 NODE_END_SECONDS: Final = 20.0
 """How long the node may take to record the rest and close."""
+RENEWAL_SECONDS: Final = 12 * 3600.0
+"""Between two looks whether the certificate of our making is due."""
 PORTS_TRIED: Final = 100
 _BACKLOG: Final = 4096
 _STDERR: Final = 2
 """Where a worker's standard output goes: ours is for results."""
-_KEPT_FROM_CHILDREN: Final = ("SEKISHO_SECRET_KEY", "SEKISHO_DATABASE_URL", "SEKISHO_DATABASE__URL", "SEKISHO_API_KEY")
-"""Variables that hold secrets; a child that needs one is told on its standard input."""
 
 
 class StartError(Exception):
     """The start cannot go on; the text is one line that says what to do."""
+
+
+class PortError(StartError):
+    """Somebody else listens on a port of ours."""
 
 
 class Commands(msgspec.Struct, frozen=True):
@@ -50,48 +58,6 @@ class Commands(msgspec.Struct, frozen=True):
 
     node: tuple[str, ...] = (sys.executable, "-m", "sekisho.app.node")
     worker: tuple[str, ...] = (sys.executable, "-P", "-m", "sekisho.dataplane.worker")
-
-
-class Child:
-    """A process of ours. Its standard input stays open: its end tells the child that we are gone."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.pid: Final = process.pid
-        self.ready = asyncio.Event()
-
-    def tell(self, line: bytes) -> None:
-        assert self.process.stdin is not None
-        with contextlib.suppress(OSError):
-            self.process.stdin.write(line + b"\n")
-
-    def signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(number)
-
-    async def end(self, seconds: float) -> None:
-        """Wait for its end, and kill it where that does not come in time."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self.process.wait()
-        except TimeoutError:
-            log.warning("a process did not end in time and is killed", extra={"child": self.pid})
-            self.signal(signal.SIGKILL)
-            await self.process.wait()
-
-
-class Pauses:
-    """How long to wait before the next start of a child: not at all where it had worked, longer and longer where it never does."""
-
-    def __init__(self) -> None:
-        self._next = FIRST_PAUSE_S
-
-    def after(self, *, was_ready: bool) -> float:
-        if was_ready:
-            self._next = FIRST_PAUSE_S
-            return 0.0
-        pause, self._next = self._next, min(self._next * 2, LONGEST_PAUSE_S)
-        return pause
 
 
 class Supervisor:
@@ -105,16 +71,21 @@ class Supervisor:
         lock: int,
         commands: Commands,
         out: TextIO,
+        before: handover.Handover | None = None,
     ) -> None:
         self._loaded = loaded
         self._flags = flags
         self._sockets = sockets
+        self._plan = doors.planned(loaded.settings)
         # Asked now: they are told to others after the sockets are closed, too.
-        self._addresses: dict[str, tuple[str, int]] = {door: bound.getsockname()[:2] for door, bound in sockets.items()}
+        self._addresses: dict[str, tuple[str, int]] = {name: bound.getsockname()[:2] for name, bound in sockets.items()}
+        self._openings = Openings(loaded.home.doors_socket, lambda host, port: bind("gateway", host, port))
+        self._openings.adopt(before.openings if before is not None else ())
         self._lock = lock
         self._commands = commands
         self._out = out
-        self._started_at = clock.SystemClock().now()
+        self._started_at = before.started_at if before is not None else clock.SystemClock().now()
+        self._print = handover.fingerprint()
         self._tasks = Tasks(self._crashed)
         self._node: Child | None = None
         self._workers: dict[int, Child] = {}
@@ -122,9 +93,17 @@ class Supervisor:
         self._draining: set[Child] = set()
         self._end = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._welcomed = False
+        self._welcomed = before is not None
         self._failure: str | None = None
         self._reloading = asyncio.Lock()
+        self._node_stands = asyncio.Event()
+        """Whether there was a node of ours with open doors."""
+        self._moved = asyncio.Event()
+        """A worker became ready."""
+        self._old_node = Adopted(before.node.pid, before.node.line) if before is not None and before.node is not None else None
+        self._old_workers: list[Child] = [Adopted(each.pid, each.line) for each in before.workers] if before is not None else []
+        """Of the supervisor before us: they serve until ours are ready."""
+        self._draining.update(self._old_workers)
 
     async def run(self) -> int:
         """Start all, keep them, and end them in order; the exit status."""
@@ -132,9 +111,15 @@ class Supervisor:
         for ending in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(ending, self._stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
+        handover.hear_signals()
         self._tasks.start(self._keep_node(), "node")
+        self._openings.start()
         for number in range(1, self._loaded.settings.workers.count + 1):
             self._tasks.start(self._keep_worker(number), f"worker {number}")
+        if self._old_workers:
+            self._tasks.start(self._succeed(), "succession")
+        if self._loaded.settings.tls.mode in MADE:
+            self._tasks.start(self._keep_certificate(), "certificate")
         await self._end.wait()
         await self._end_children()
         if self._failure is not None:
@@ -157,20 +142,23 @@ class Supervisor:
 
     async def _keep_node(self) -> None:
         pauses = Pauses()
+        if self._old_node is not None:
+            self._old_node.let_go()
+            await self._old_node.end(NODE_END_SECONDS)
         while True:
             child = self._node = await self._start_node()
             await self._listen(child)
-            status = await child.process.wait()
+            status = await child.wait()
             if self._end.is_set():
                 return
-            if not self._welcomed:
-                self._failure = self._failure or f"the node ended at its start ({_describe(status)}); what it wrote before says why"
+            if not self._welcomed and status != -signal.SIGKILL:
+                self._failure = self._failure or f"the node ended at its start ({described(status)}); what it wrote before says why"
                 self._end.set()
                 return
-            log.error("the node fell; the workers go on, a new node is started", extra={"child": child.pid, "end": _describe(status)})
+            log.error("the node fell; the workers go on, a new node is started", extra={"child": child.pid, "end": described(status)})
             await asyncio.sleep(pauses.after(was_ready=child.ready.is_set()))
 
-    async def _start_node(self) -> Child:
+    async def _start_node(self) -> Started:
         loaded = self._loaded
         orders = lifecycle.Orders(
             home=str(loaded.home.path),
@@ -184,16 +172,16 @@ class Supervisor:
             secret_key=loaded.secret_key,
             workers=self._serving(),
             flags=dict(self._flags),
+            listeners=doors.told(self._plan, self._addresses),
         )
         # The lock lives as long as either of us.
-        child = await _start(self._commands.node, pass_fds=(self._lock,), stdout=asyncio.subprocess.PIPE)
+        child = await start(self._commands.node, pass_fds=(self._lock,), stdout=asyncio.subprocess.PIPE)
         child.tell(lifecycle.encode(orders))
         return child
 
-    async def _listen(self, child: Child) -> None:
+    async def _listen(self, child: Started) -> None:
         """Hear a node until it ends."""
-        assert child.process.stdout is not None
-        while line := await child.process.stdout.readline():
+        while line := await child.hear():
             try:
                 saying = lifecycle.decode_saying(line)
             except msgspec.MsgspecError:
@@ -205,6 +193,7 @@ class Supervisor:
         match saying:
             case lifecycle.Ready():
                 child.ready.set()
+                self._node_stands.set()
                 if not self._welcomed:
                     self._welcomed = True
                     self._print_banner(saying)
@@ -218,6 +207,7 @@ class Supervisor:
                 for worker in (*self._workers.values(), *self._draining):
                     if worker.pid == pid:
                         worker.ready.set()
+                self._moved.set()
                 self._tell_workforce()
             case lifecycle.Reload():
                 self._reload()
@@ -225,18 +215,18 @@ class Supervisor:
                 self._stop()
 
     def _serving(self) -> tuple[int, ...]:
-        return tuple(
-            child.pid for child in (*self._workers.values(), *self._draining) if child.ready.is_set() and child.process.returncode is None
-        )
+        return tuple(child.pid for child in (*self._workers.values(), *self._draining) if child.ready.is_set() and not child.ended)
 
     def _tell_workforce(self) -> None:
         if self._node is not None:
             self._node.tell(lifecycle.encode(lifecycle.Update(self._serving())))
 
     def _print_banner(self, ready: lifecycle.Ready) -> None:
+        told = doors.told(self._plan, self._addresses)
         text = welcome.banner(
-            gateway=_url(*self._addresses["gateway"]),
-            console=_url(*self._addresses["console"]),
+            gateway=doors.shown(told, doors.GATEWAY),
+            console=doors.shown(told, doors.CONSOLE),
+            root=doors.root(self._loaded),
             home=str(self._loaded.home.path),
             first_key=ready.first_key,
             engines=ready.engines,
@@ -249,9 +239,12 @@ class Supervisor:
 
     async def _keep_worker(self, number: int) -> None:
         pauses = Pauses()
+        if self._old_workers:
+            # They serve as long as it takes; a new one would answer that it has no configuration.
+            await self._node_stands.wait()
         child = self._workers[number] = await self._start_worker(number)
         while True:
-            status = await child.process.wait()
+            status = await child.wait()
             if self._end.is_set():
                 return
             if self._workers[number] is not child:
@@ -259,7 +252,7 @@ class Supervisor:
                 child = self._workers[number]
                 continue
             self._tell_workforce()
-            log.error("a worker fell; a new one is started", extra={"worker": number, "child": child.pid, "end": _describe(status)})
+            log.error("a worker fell; a new one is started", extra={"worker": number, "child": child.pid, "end": described(status)})
             await asyncio.sleep(pauses.after(was_ready=child.ready.is_set()))
             if self._end.is_set():
                 return
@@ -272,16 +265,27 @@ class Supervisor:
             journal_directory=str(home.journal),
             link_path=str(home.link_socket),
             tunnel_path=str(home.tunnel_socket),
-            listeners=tuple(Listener(bound.fileno(), door) for door, bound in self._sockets.items()),
+            listeners=doors.listeners(self._plan, self._sockets),
             bounds=configured.bounds,
             trust=configured.trust,
             journal=Journal(segment_bytes=configured.journal.segment_bytes, on_full=configured.journal.on_full),
             log_level=configured.logs.level,
+            tls=doors.certificate(self._loaded),
+            doors_path=str(home.doors_socket),
         )
         descriptors = tuple(bound.fileno() for bound in self._sockets.values())
-        child = await _start(self._commands.worker, pass_fds=descriptors, stdout=_STDERR, fast=compiled.ready())
+        child = await start(self._commands.worker, pass_fds=descriptors, stdout=_STDERR, fast=compiled.ready())
         child.tell(lifecycle.encode(orders))
         return child
+
+    async def _keep_certificate(self) -> None:
+        """Renew the certificate of our making before its end; the workers see the new file by themselves."""
+        while True:
+            await asyncio.sleep(RENEWAL_SECONDS)
+            try:
+                await asyncio.to_thread(doors.prepare, self._loaded)
+            except doors.DoorError as error:
+                log.error("the certificate is not renewed: %s", error)
 
     # Reload.
 
@@ -292,13 +296,20 @@ class Supervisor:
         """Read the settings again; let new workers take the sockets, and only then the old ones drain. What fails changes nothing."""
         async with self._reloading:
             before = self._loaded
+            if self._old_workers:
+                log.error("nothing is reloaded: the workers of the package before are still being replaced")
+                return
+            if handover.fingerprint() != self._print:
+                await self._hand_over()
+                return
             try:
                 read = settings.load(self._flags)
-            except settings.SettingsError as error:
+                await asyncio.to_thread(doors.prepare, before)
+            except (settings.SettingsError, doors.DoorError) as error:
                 log.error("nothing is reloaded: %s", error)
                 return
             # Places and ports are bound to this life; they change with the next start.
-            kept = {name: getattr(before.settings, name) for name in ("gateway", "console", "workers", "database", "engines")}
+            kept = {name: getattr(before.settings, name) for name in ("gateway", "console", "tls", "workers", "database", "engines")}
             self._loaded = msgspec.structs.replace(read, settings=msgspec.structs.replace(read.settings, **kept), home=before.home)
             logs.setup(self._loaded.settings.logs.level, self._loaded.settings.logs.loggers)
             fresh = {number: await self._start_worker(number) for number in self._workers}
@@ -315,9 +326,54 @@ class Supervisor:
             log.info(
                 "new workers serve with the settings on disk; the old ones drain", extra={"workers": [each.pid for each in fresh.values()]}
             )
-            await self._drain(old)
-            self._draining.difference_update(old)
-            self._tell_workforce()
+            await self._retire(old)
+
+    async def _retire(self, old: Sequence[Child]) -> None:
+        """Let replaced workers finish what runs, clients on idle connections included."""
+        for child in old:
+            child.tell(b"replaced")
+        await self._drain(old, gently=True)
+        self._draining.difference_update(old)
+        self._tell_workforce()
+
+    async def _hand_over(self) -> None:
+        """Become the package that is on disk now, if it can serve. Returns only where it cannot."""
+        try:
+            await handover.rehearse(self._flags, tuple(self._sockets))
+        except handover.HandoverError as error:
+            log.error("nothing is reloaded: the package on disk was replaced, and cannot take over: %s", error)
+            return
+        if self._end.is_set():
+            return
+        log.info("the package on disk was replaced; the supervisor goes on as the new one")
+        workers = [child for child in (*self._workers.values(), *self._draining) if not child.ended]
+        try:
+            handover.give(
+                handover.Handover(
+                    sockets={name: bound.fileno() for name, bound in self._sockets.items()},
+                    lock=self._lock,
+                    node=handover.Kept(self._node.pid, self._node.line()) if self._node is not None and not self._node.ended else None,
+                    workers=tuple(handover.Kept(child.pid, child.line()) for child in workers),
+                    started_at=self._started_at,
+                    openings=self._openings.kept(),
+                )
+            )
+        except OSError as error:
+            log.error("nothing is reloaded: the new package could not be executed: %s", error)
+
+    async def _succeed(self) -> None:
+        """Once all our workers are ready, those of the supervisor before us drain."""
+        while len(self._serving()) - len(self._old_workers_left()) < self._loaded.settings.workers.count:
+            self._moved.clear()
+            await self._moved.wait()
+        old, self._old_workers = self._old_workers, []
+        log.info(
+            "new workers of the new package serve; the old ones drain", extra={"workers": [each.pid for each in self._workers.values()]}
+        )
+        await self._retire(old)
+
+    def _old_workers_left(self) -> list[Child]:
+        return [child for child in self._old_workers if not child.ended]
 
     async def _all_ready(self, fresh: Mapping[int, Child]) -> bool:
         self._draining.update(fresh.values())
@@ -332,7 +388,7 @@ class Supervisor:
     async def _is_ready(self, child: Child) -> bool:
         """Wait until a child is ready, or has ended before it was."""
         ready = self._tasks.start(child.ready.wait(), f"ready {child.pid}")
-        ended = self._tasks.start(child.process.wait(), f"end {child.pid}")
+        ended = self._tasks.start(child.wait(), f"end {child.pid}")
         try:
             await asyncio.wait((ready, ended), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -342,10 +398,14 @@ class Supervisor:
 
     # The end.
 
-    async def _drain(self, workers: Sequence[Child]) -> None:
-        """Let workers finish what runs, within the bound of the settings and a little more for their own end; at once where it hurries."""
-        for child in workers:
-            child.signal(signal.SIGTERM)
+    async def _drain(self, workers: Sequence[Child], *, gently: bool = False) -> None:
+        """Let workers finish what runs, within the bound of the settings and a little more for their own end; at once where it hurries.
+
+        With `gently` they have been told already.
+        """
+        if not gently:
+            for child in workers:
+                child.signal(signal.SIGTERM)
         ends = asyncio.gather(*(child.end(self._loaded.settings.bounds.drain_s + 2.0) for child in workers))
         hurry = self._tasks.start(self._hurry.wait(), "hurry")
         await asyncio.wait((ends, hurry), return_when=asyncio.FIRST_COMPLETED)
@@ -361,43 +421,20 @@ class Supervisor:
             self._hurry.set()
         for bound in self._sockets.values():
             bound.close()
+        await self._openings.close()
         await self._drain([*self._workers.values(), *self._draining])
         if self._node is not None:
-            assert self._node.process.stdin is not None
-            self._node.process.stdin.close()
+            self._node.let_go()
             await self._node.end(NODE_END_SECONDS)
         await self._tasks.stop()
 
 
-async def _start(command: Sequence[str], *, pass_fds: tuple[int, ...], stdout: int, fast: Path | None = None) -> Child:
-    environment = {name: value for name, value in os.environ.items() if name not in _KEPT_FROM_CHILDREN}
-    if fast is not None:
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(fast), environment.get("PYTHONPATH"))))
-    # A session of its own: an interrupt at the terminal is ours to pass on, in order.
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=stdout,
-        pass_fds=pass_fds,
-        start_new_session=True,
-        env=environment,
-    )
-    return Child(process)
+def bind(door: str, host: str, port: int, taken: Sequence[int] = (), setting: str = "") -> socket.socket:
+    """A listening socket for a door; raises StartError that offers the next free port where this one is taken.
 
-
-def _describe(status: int) -> str:
-    return f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-
-
-def _url(host: str, port: int) -> str:
-    """How a client on this host reaches a listening socket."""
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        host = "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def bind(door: str, host: str, port: int, taken: Sequence[int] = ()) -> socket.socket:
-    """A listening socket for a door; raises StartError that offers the next free port where this one is taken."""
+    `setting` names the port, where it is not the door's own.
+    """
+    setting = setting or f"{door}.port"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except (OSError, UnicodeError) as error:
@@ -411,18 +448,17 @@ def bind(door: str, host: str, port: int, taken: Sequence[int] = ()) -> socket.s
     except OSError as error:
         bound.close()
         if error.errno == errno.EADDRINUSE:
-            raise StartError(_in_use(door, host, port, taken)) from error
+            raise PortError(_in_use(door, host, port, taken, settings.FLAGS[setting])) from error
         reason = error.strerror or str(error)
         remedy = f"choose an address of this machine with {settings.FLAGS[f'{door}.host']}"
         if error.errno == errno.EACCES:
-            remedy = f"ports below 1024 need a right that this user lacks, choose another with {settings.FLAGS[f'{door}.port']}"
+            remedy = f"ports below 1024 need a right that this user lacks, choose another with {settings.FLAGS[setting]}"
         raise StartError(f"cannot listen on {host} port {port}: {reason}; {remedy}") from error
     bound.setblocking(False)
     return bound
 
 
-def _in_use(door: str, host: str, port: int, taken: Sequence[int]) -> str:
-    flag = settings.FLAGS[f"{door}.port"]
+def _in_use(door: str, host: str, port: int, taken: Sequence[int], flag: str) -> str:
     for other in range(port + 1, min(port + PORTS_TRIED, 65536)):
         if other not in taken:
             with contextlib.suppress(StartError), contextlib.closing(_probe(door, host, other)):
@@ -442,6 +478,26 @@ def _probe(door: str, host: str, port: int) -> socket.socket:
     return probed
 
 
+def _inherited(descriptor: int) -> socket.socket:
+    """A listening socket that the supervisor before us bound."""
+    bound = socket.socket(fileno=descriptor)
+    bound.setblocking(False)
+    return bound
+
+
+@contextlib.contextmanager
+def _locked(home: homes.Home, before: handover.Handover | None) -> Iterator[int]:
+    """The lock of the home, taken now or inherited; raises HomeError."""
+    if before is None:
+        with home.locked() as lock:
+            yield lock
+        return
+    try:
+        yield before.lock
+    finally:
+        homes.release(before.lock)
+
+
 def complain(message: str) -> None:
     """Say in one line why nothing started."""
     with contextlib.suppress(OSError):
@@ -449,20 +505,46 @@ def complain(message: str) -> None:
         sys.stderr.flush()
 
 
+def _bind_within(patience: float, bound: Callable[[], socket.socket]) -> socket.socket:
+    """A listening socket, at the latest so many seconds from now; raises StartError.
+
+    The workers that a killed supervisor left behind hold the ports until they notice.
+    """
+    deadline = clock.monotonic() + patience
+    while True:
+        try:
+            return bound()
+        except PortError:
+            if clock.monotonic() >= deadline:
+                raise
+        time.sleep(0.02)
+
+
 def run(flags: Mapping[str, str] | None = None, *, commands: Commands | None = None, out: TextIO | None = None) -> int:
     """Serve until told to stop; the exit status. Settings come from file, environment and `flags` (dotted names)."""
     os.umask(0o077)
+    before = handover.taken()
     try:
         loaded = settings.load(flags)
         logs.setup(loaded.settings.logs.level, loaded.settings.logs.loggers)
         loaded.home.create()
-        with loaded.home.locked() as lock, contextlib.ExitStack() as stack:
-            gateway, console = loaded.settings.gateway, loaded.settings.console
+        patience = LEFTOVER_SECONDS if loaded.home.was_cut_short() else 0.0
+        with _locked(loaded.home, before) as lock, contextlib.ExitStack() as stack:
+            plan = doors.planned(loaded.settings)
+            ports = [each.port for each in plan]
             sockets = {
-                "gateway": stack.enter_context(contextlib.closing(bind("gateway", gateway.host, gateway.port, (console.port,)))),
-                "console": stack.enter_context(contextlib.closing(bind("console", console.host, console.port, (gateway.port,)))),
+                each.name: stack.enter_context(
+                    contextlib.closing(
+                        _inherited(before.sockets[each.name])
+                        if before is not None and each.name in before.sockets
+                        else _bind_within(patience, partial(bind, each.door, each.host, each.port, ports, each.setting))
+                    )
+                )
+                for each in plan
             }
-            return asyncio.run(Supervisor(loaded, flags or {}, sockets, lock, commands or Commands(), out or sys.stdout).run())
-    except (settings.SettingsError, homes.HomeError, StartError) as error:
+            doors.prepare(loaded)
+            made = commands or Commands()
+            return asyncio.run(Supervisor(loaded, flags or {}, sockets, lock, made, out or sys.stdout, before).run())
+    except (settings.SettingsError, homes.HomeError, doors.DoorError, StartError) as error:
         complain(str(error))
         return 1

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sekisho import __version__
@@ -38,18 +40,29 @@ async def _register(of: "Services", name: str, kind: str, base_url: str) -> str:
     return f", added as provider {name}"
 
 
-def banner(*, gateway: str, console: str, home: str, first_key: str | None, engines: tuple[str, ...] | None) -> str:
-    """What a start prints on standard output; the long form where a key was made."""
+def banner(
+    *, gateway: str, console: str, home: str, first_key: str | None, engines: tuple[str, ...] | None, root: Path | None = None
+) -> str:
+    """What a start prints on standard output; the long form where a key was made. `root` is what clients of our TLS have to trust."""
     lines = [f"Sekisho {__version__} serves.", "", f"  Gateway   {gateway}/v1", f"  Console   {console}", f"  Home      {home}"]
+    if root is not None:
+        lines.append(f"  Root      {root}")
     if engines is not None:
         found = engines or ("none found on this machine; `sekisho providers add` adds one, files in <home>/models are served as they are",)
         lines += [f"  {'Engines' if index == 0 else '':<9} {line}" for index, line in enumerate(found)]
     if first_key is not None:
-        lines += [f"  Key       {first_key}", "", "The key is shown once. Paste this to try it:", "", f"  {curl_line(gateway, first_key)}"]
+        lines += [
+            f"  Key       {first_key}",
+            "",
+            "The key is shown once. Paste this to try it:",
+            "",
+            f"  {curl_line(gateway, first_key, root)}",
+        ]
     return "\n".join([*lines, ""])
 
 
-def curl_line(gateway: str, key: str) -> str:
+def curl_line(gateway: str, key: str, root: Path | None = None) -> str:
     """One line for a shell that gets an answer from the sandbox."""
+    trust = f"--cacert {shlex.quote(str(root))} " if root is not None else ""
     body = json.dumps({"model": "sandbox/echo", "messages": [{"role": "user", "content": "Hello, Sekisho"}]})
-    return f"curl {gateway}/v1/chat/completions -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{body}'"
+    return f"curl {trust}{gateway}/v1/chat/completions -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{body}'"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Select, Text, func, select, type_coerce
+from sqlalchemy import Select, Text, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sekisho.catalog import builtins
@@ -29,6 +29,9 @@ _entries: Final = msgspec.json.Decoder(tuple[str, ...])
 
 PAGE: Final = 1000
 """Rows taken at once, so that a hundred thousand keys do not hold up the node's other work."""
+CLOCK_ERROR: Final = 366 * 86_400 * SECOND
+"""Microseconds after its end that a key is still sent to the workers, which let nobody in with it: by then a clock that was wrong when the
+configuration was read is right again, and the key may have its time before it."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ def _secrets() -> Select[Any]:
             key_secrets.c.expires_at.label("ends_at"),
             keys.c.id,
             keys.c.label,
-            type_coerce(keys.c.models, Text),
+            cast(keys.c.models, Text),
             keys.c.rpm,
             keys.c.tpm,
             keys.c.concurrency,
@@ -188,4 +191,4 @@ def _key(row: Any) -> tuple[Key, bool]:
 
 
 def _opens(entry: Key, now: int) -> bool:
-    return entry.expires_at is None or entry.expires_at > now
+    return entry.expires_at is None or entry.expires_at + CLOCK_ERROR > now

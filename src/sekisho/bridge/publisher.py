@@ -1,8 +1,9 @@
 """The node's end of the link: what was committed reaches every worker, in order, and a write returns when it is in force there.
 
-The newest configuration is kept in memory, so a worker that starts gets it although the database may be gone. Each connection has
+The newest configuration is kept in memory, and sealed on disk before a write returns (`bridge.copies`), so a worker that starts gets it
+although the database may be gone. Each connection has
 one queue and one writer, which makes the order of frames the order of revisions. A worker that does not read is cut off, never waited
-for: it comes back and gets the whole.
+for: it comes back and gets the whole. What the workers count of limits goes through here too; `bridge.counts` adds it up.
 """
 
 import asyncio
@@ -14,11 +15,16 @@ from typing import Final, Protocol
 
 import msgspec
 
+from sekisho.bridge.copies import SealedCopy
+from sekisho.bridge.counts import Counts, Seat
+from sekisho.bridge.sealed import Change, Held
+from sekisho.bridge.standings import Standings
 from sekisho.core.model.snapshot import Catalog, Key
 from sekisho.core.ports import EngineControl, EngineError
 from sekisho.core.wire import link
+from sekisho.kit import clock
 from sekisho.kit.tasks import Tasks
-from sekisho.storage.errors import UnavailableError
+from sekisho.storage.errors import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -76,14 +82,19 @@ class WorkerView(msgspec.Struct, frozen=True):
 class _Connection:
     """One worker's end: a queue out, and what came in."""
 
-    def __init__(self, hello: link.Hello, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, hello: link.Hello, writer: asyncio.StreamWriter, counts: Counts) -> None:
         self.hello = hello
         self.writer = writer
+        self.counts = counts
+        self.seat: Seat = counts.join()
         self.acked = 0
         self.closed = False
         self.pulse: link.Pulse | None = None
         self.waiting_bytes = 0
-        self.queue: asyncio.Queue[bytes | link.ToWorker] = asyncio.Queue()
+        self.queue: asyncio.Queue[bytes | link.ToWorker | None] = asyncio.Queue()
+        """None stands for what is new of the counts by the time it is sent."""
+        self.nudged = False
+        """Whether there is such a one in the queue."""
 
     def put(self, frame: bytes | link.ToWorker) -> None:
         if self.closed:
@@ -96,13 +107,26 @@ class _Connection:
         else:
             self.queue.put_nowait(frame)
 
+    def nudge(self) -> None:
+        """Have it told what is new of the counts. However slow it is, that waits in one place and grows no queue."""
+        if self.seat.waits and not self.nudged and not self.closed:
+            self.nudged = True
+            self.queue.put_nowait(None)
+
     async def next_frame(self) -> bytes:
         """The next frame to send, encoded only now: a page of keys at a time never holds the loop for long."""
-        frame = await self.queue.get()
-        if not isinstance(frame, bytes):
-            return link.encode(frame)
-        self.waiting_bytes -= len(frame)
-        return frame
+        while True:
+            frame = await self.queue.get()
+            if isinstance(frame, bytes):
+                self.waiting_bytes -= len(frame)
+                return frame
+            if frame is not None:
+                return link.encode(frame)
+            self.nudged = False
+            shares = self.counts.next_frame(self.seat)
+            self.nudge()
+            if shares is not None:
+                return link.encode(shares)
 
     def cut(self) -> None:
         self.closed = True
@@ -115,8 +139,20 @@ class _Connection:
 class Publisher:
     """Serves the link and publishes; one per node. Without `listen` it has no workers, which is how a command uses it."""
 
-    def __init__(self, source: Source, *, engines: EngineControl | None = None, on_ready: Callable[[int], None] = lambda pid: None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        engines: EngineControl | None = None,
+        on_ready: Callable[[int], None] = lambda pid: None,
+        copy: SealedCopy | None = None,
+        refresh: Callable[[Catalog], Catalog] = lambda catalog: catalog,
+        standings: Standings | None = None,
+    ) -> None:
+        """`refresh` brings what no database knows of a catalog, the state of engines, up to date where the source cannot be read."""
         self._source = source
+        self._copy = copy
+        self._refresh = refresh
         self._engines = engines
         self._on_ready = on_ready
         self._catalog: Catalog | None = None
@@ -124,6 +160,8 @@ class Publisher:
         self._revision = 0
         self._reading = asyncio.Lock()
         self._connections: list[_Connection] = []
+        self._counts = Counts()
+        self._standings = standings
         self._expected: frozenset[int] = frozenset()
         self._moved = asyncio.Event()
         self._wakes: dict[str, list[_Connection]] = {}
@@ -142,15 +180,37 @@ class Publisher:
         return tuple(each.view() for each in self._connections)
 
     async def load(self) -> None:
-        """Read the whole configuration; raises StorageError. Before this, connections wait."""
+        """Read the whole configuration, and send it to whoever is connected; raises StorageError. Before this, connections wait."""
         async with self._reading:
-            catalog = await self._source.catalog()
-            # Keys read after the catalog may be newer than it; publishing them once more as a delta changes nothing.
-            self._keys = {key.digest: key for key in await self._source.keys()}
-            self._catalog, self._revision = catalog, catalog.revision
+            await self._load()
+
+    async def _load(self) -> None:
+        catalog = await self._source.catalog()
+        # Keys read after the catalog may be newer than it; publishing them once more as a delta changes nothing.
+        self.adopt(Held(catalog.revision, catalog, await self._source.keys()))
+
+    def adopt(self, held: Held) -> None:
+        """Take a whole configuration for the newest there is, whatever was before, and send it to whoever is connected."""
+        self._keys = {key.digest: key for key in held.keys}
+        self._counts.learn(held.keys)
+        self._catalog, self._revision = self._refresh(held.catalog), held.revision
+        for connection in self._connections:
+            # It may be an older revision than the one before: what was acknowledged of that says nothing of this.
+            connection.acked = 0
+            self._put_whole(connection)
+
+    def held(self) -> Held:
+        """All of it as it is now; `load` or `adopt` came before."""
+        assert self._catalog is not None
+        return Held(self._revision, self._catalog, tuple(self._keys.values()))
 
     async def listen(self, listening: socket.socket) -> None:
-        """Serve workers on a listening Unix socket."""
+        """Serve workers on a listening Unix socket; one that was listened on before is closed, its connections stay."""
+        if self._server is not None:
+            self._server.close()
+        elif self._standings is not None:
+            self._standings.restore(self._counts)
+            self._tasks.start(self._standings.keep(self._counts), "where limits stand")
         self._server = await asyncio.start_unix_server(self._serve, sock=listening)
 
     async def close(self) -> None:
@@ -161,6 +221,8 @@ class Publisher:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
         await self._tasks.stop()
+        if self._standings is not None:
+            self._standings.write(self._counts)
 
     def expect(self, pids: Iterable[int]) -> None:
         """Name the workers that serve now, connected or not: a write waits for them too."""
@@ -171,23 +233,41 @@ class Publisher:
         """Send what is newer than the last publication; returns when every live worker has it in force, or after a second."""
         try:
             await self._send_changes()
-        except UnavailableError as error:
+        except StorageError as error:
             self._retry_later()
             return Published(self._revision, (f"saved, but the workers could not be told yet: {error}",))
-        return Published(self._revision, await self._acknowledged(self._revision))
+        late = await self._acknowledged(self._revision)
+        return Published(self._revision, late if self._copy is None else late + self._copy.warnings)
 
     async def republish(self) -> None:
         """Send the catalog again: something in it changed that no revision counts, such as an engine that woke. Does not wait."""
         async with self._reading:
-            catalog = await self._source.catalog()
+            try:
+                catalog = await self._source.catalog()
+            except StorageError:
+                if self._catalog is None:
+                    raise
+                catalog = self._refresh(self._catalog)
             # Not the revision that it was read at: keys of a newer one may not have been sent yet.
             self._take(catalog, (), (), self._revision)
 
     async def _send_changes(self) -> None:
         async with self._reading:
             changes = await self._source.changes(self._revision)
-            if changes.revision > self._revision:
+            if changes.revision < self._revision:
+                # It is another database than it was, such as a backup that was restored.
+                await self._load()
+            elif changes.revision > self._revision:
                 self._take(changes.catalog, changes.keys, changes.gone, changes.revision)
+            if self._copy is not None:
+                await self._keep(self._copy, changes)
+
+    async def _keep(self, copy: SealedCopy, changes: Changes) -> None:
+        """Return when the sealed copy has it, while the frames are on their way to the workers."""
+        if copy.asked and changes.revision == self._revision > copy.asked:
+            await copy.keep(Change(self._revision, changes.catalog, changes.keys, changes.gone), self.held)
+        elif copy.asked != self._revision:
+            await copy.renew(self.held())
 
     def _take(self, catalog: Catalog | None, keys: tuple[Key, ...], gone: tuple[bytes, ...], revision: int) -> None:
         """Make it ours and queue it for every worker, in one step of the loop: whoever joins now gets either all of it or its frames."""
@@ -200,6 +280,7 @@ class Publisher:
             for digest in gone:
                 self._keys.pop(digest, None)
             self._keys.update((key.digest, key) for key in keys)
+            self._counts.learn(keys)
             frames.append(link.encode(link.KeyDelta(revision, keys, gone)))
         self._revision = revision
         for connection in self._connections:
@@ -217,7 +298,7 @@ class Publisher:
                 await asyncio.sleep(RETRY_SECONDS)
                 try:
                     return await self._send_changes()
-                except UnavailableError as error:
+                except StorageError as error:
                     log.warning("a committed change could not be read for the workers: %s", error)
         finally:
             self._retrying = False
@@ -269,7 +350,7 @@ class Publisher:
             if connection is not None:
                 connection.closed = True
                 if connection in self._connections:
-                    self._connections.remove(connection)
+                    self._part(connection)
                 self._wake_waiters()
             writer.transport.abort()
 
@@ -283,17 +364,34 @@ class Publisher:
         for other in [each for each in self._connections if each.hello.boot == hello.boot]:
             log.info("a worker connected again; its old link is cut", extra={"worker": hello.worker, "worker_pid": hello.pid})
             other.cut()
-            self._connections.remove(other)
-        connection = _Connection(hello, writer)
-        connection.put(link.CatalogFrame(msgspec.structs.replace(self._catalog, revision=self._revision), whole=True))
-        keys = tuple(self._keys.values())
-        for start in range(0, max(len(keys), 1), link.PAGE_KEYS):
-            page = keys[start : start + link.PAGE_KEYS]
-            connection.put(link.KeyPage(self._revision, page, last=start + link.PAGE_KEYS >= len(keys)))
+            self._part(other)
+        connection = _Connection(hello, writer, self._counts)
+        # First: it must not serve before it knows what its keys have used up.
+        connection.nudge()
+        self._put_whole(connection)
         self._connections.append(connection)
         self._tasks.start(self._write(connection), f"link to worker {hello.worker}")
         log.debug("a worker connected", extra={"worker": hello.worker, "worker_pid": hello.pid, "boot": hello.boot})
         return connection
+
+    def _put_whole(self, connection: _Connection) -> None:
+        """Queue the whole configuration."""
+        assert self._catalog is not None
+        connection.put(link.CatalogFrame(msgspec.structs.replace(self._catalog, revision=self._revision), whole=True, at=clock.monotonic()))
+        keys = tuple(self._keys.values())
+        for start in range(0, max(len(keys), 1), link.PAGE_KEYS):
+            page = keys[start : start + link.PAGE_KEYS]
+            connection.put(link.KeyPage(self._revision, page, last=start + link.PAGE_KEYS >= len(keys)))
+
+    def _part(self, connection: _Connection) -> None:
+        """A worker is gone, and its calls with it."""
+        self._connections.remove(connection)
+        self._counts.leave(connection.seat)
+        self._nudge_all()
+
+    def _nudge_all(self) -> None:
+        for connection in self._connections:
+            connection.nudge()
 
     async def _write(self, connection: _Connection) -> None:
         """Send what is queued, in order."""
@@ -309,6 +407,11 @@ class Publisher:
                     self._on_ready(connection.hello.pid)
                 connection.acked = max(connection.acked, revision)
                 self._wake_waiters()
+            case link.Counts():
+                self._counts.take(connection.seat, message)
+                self._nudge_all()
+                if self._standings is not None:
+                    self._standings.changed()
             case link.Pulse():
                 connection.pulse = message
             case link.Wake(model=model):
@@ -332,7 +435,7 @@ class Publisher:
                 reason = ""
         except EngineError as error:
             reason = str(error)
-        except UnavailableError as error:
+        except StorageError as error:
             reason = f"the engine is up, but the configuration cannot be read: {error}"
         finally:
             waiting = self._wakes.pop(model, [])

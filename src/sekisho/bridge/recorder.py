@@ -7,6 +7,8 @@ other way round: what a batch changes here is changed after its commit.
 Segments of one boot are read in order. The last one is kept until its worker is gone, which its lock tells: only then do the calls
 that began and never ended become failed (`worker_lost`), and the file goes, after the commit that holds all of it.
 
+A file that is taken away while it is open here is read to its end all the same: the disk keeps it as long as somebody holds it.
+
 What cannot be recorded stops nothing but itself. A database that is away is asked again for ever. Anything else that goes wrong is
 looked for in ever smaller batches, each of one boot, until one frame is left; after `TRIES` of it alone its bytes are set aside in a
 file of their own, and reading goes on behind it.
@@ -82,23 +84,31 @@ ROLLUP_SUMS: Final = (
 REFUSAL_COLUMNS: Final = ("at", "request_id", "method", "path", "address", "key_id", "http_status", "code", "detail", "suppressed")
 
 
-def _insert(table: str, columns: tuple[str, ...]) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - constants
+class _Statements:
+    """The recorder's SQL, with parameters spelled as one driver wants them."""
 
+    def __init__(self, mark: str) -> None:
+        def insert(table: str, columns: tuple[str, ...]) -> str:
+            return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join((mark,) * len(columns))})"  # noqa: S608 - constants
 
-_INSERT_CALL: Final = _insert("calls", CALL_COLUMNS)
-_UPSERT_ROLLUP: Final = (
-    _insert("rollups_hourly", (*ROLLUP_KEY, *ROLLUP_SUMS, "key_label"))
-    + f" ON CONFLICT ({', '.join(ROLLUP_KEY)}) DO UPDATE SET key_label = excluded.key_label, "
-    + ", ".join(f"{name} = rollups_hourly.{name} + excluded.{name}" for name in ROLLUP_SUMS)
-)
-_INSERT_REFUSAL: Final = _insert("refusals", REFUSAL_COLUMNS)
-_INSERT_OPEN: Final = "INSERT INTO calls_open (boot, seq, payload) VALUES (?, ?, ?) ON CONFLICT (boot, seq) DO NOTHING"
-_DELETE_OPEN: Final = "DELETE FROM calls_open WHERE boot = ? AND seq = ?"
-_MOVE: Final = (
-    'INSERT INTO journal_positions (segment, "offset") VALUES (?, ?) ON CONFLICT (segment) DO UPDATE SET "offset" = excluded."offset"'
-)
-_FORGET: Final = "DELETE FROM journal_positions WHERE segment = ?"
+        self.call: Final = insert("calls", CALL_COLUMNS)
+        self.rollup: Final = (
+            insert("rollups_hourly", (*ROLLUP_KEY, *ROLLUP_SUMS, "key_label"))
+            + f" ON CONFLICT ({', '.join(ROLLUP_KEY)}) DO UPDATE SET key_label = excluded.key_label, "
+            + ", ".join(f"{name} = rollups_hourly.{name} + excluded.{name}" for name in ROLLUP_SUMS)
+        )
+        self.refusal: Final = insert("refusals", REFUSAL_COLUMNS)
+        self.opened: Final = insert("calls_open", ("boot", "seq", "payload", "node")) + " ON CONFLICT (boot, seq) DO NOTHING"
+        self.ended: Final = f"DELETE FROM calls_open WHERE boot = {mark} AND seq = {mark}"  # noqa: S608
+        self.place: Final = (
+            insert("journal_positions", ("segment", '"offset"', "node"))
+            + ' ON CONFLICT (segment) DO UPDATE SET "offset" = excluded."offset"'
+        )
+        self.forget: Final = f"DELETE FROM journal_positions WHERE segment = {mark}"  # noqa: S608
+        self.places: Final = f'SELECT segment, "offset" AS place FROM journal_positions WHERE node = {mark}'  # noqa: S608
+        self.open: Final = f"SELECT boot, seq, payload FROM calls_open WHERE node = {mark}"  # noqa: S608
+        self.known: Final = f"SELECT 1 FROM calls WHERE boot = {mark} AND seq = {mark}"  # noqa: S608
+
 
 _began_encoder: Final = msgspec.msgpack.Encoder()
 _began_decoder: Final = msgspec.msgpack.Decoder(CallBegan)
@@ -161,6 +171,37 @@ class Segment:
         fcntl.flock(self.descriptor, fcntl.LOCK_UN)
         return True
 
+    def is_gone(self) -> bool:
+        """Whether its name leads nowhere, or to another file: nobody can open it again."""
+        try:
+            found, ours = os.stat(self.path), os.fstat(self.descriptor)
+        except OSError:
+            return True
+        return (found.st_dev, found.st_ino) != (ours.st_dev, ours.st_ino)
+
+    def go_back(self, offset: int) -> None:
+        """Read again from an offset."""
+        self.offset = self.synced = offset
+        self.ended = self.damaged = False
+
+    def delete(self) -> bool:
+        """Close it and take it away, or set it aside where it is damaged.
+
+        Where False, its place must stay known: it will be found again.
+        """
+        self.close()
+        try:
+            if self.damaged:
+                self.path.rename(self.path.with_name(f"{self.path.name}{DAMAGED}"))
+            else:
+                self.path.unlink()
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            log.error("a journal that is recorded cannot be deleted: %s", error, extra={"segment": self.path.name})
+            return False
+        return True
+
     def close(self) -> None:
         os.close(self.descriptor)
 
@@ -219,6 +260,10 @@ class Batch:
         self.ends: list[Segment] = []
         self.closed: list[Boot] = []
         self.finished: list[Boot] = []
+        self.known = False
+        """Whether the database was asked which of the records it has."""
+        self.legible = False
+        """Whether zero characters are replaced in what is written."""
 
     def take(self, boot: Boot, segment: Segment, frames: list[Frame], offset: int) -> None:
         """Account for frames of one segment."""
@@ -333,6 +378,11 @@ def rows_of(records: Iterable[Record]) -> tuple[list[Row], list[Row]]:
     return calls, [(*key, *sums, labels[key]) for key, sums in hours.items()]
 
 
+def _legible(rows: list[Row]) -> list[Row]:
+    """The same rows with a mark in the place of each zero character."""
+    return [tuple(each.replace("\0", "\ufffd") if isinstance(each, str) else each for each in row) for row in rows]
+
+
 def _lost(seq: int) -> CallEnded:
     return CallEnded(
         seq=seq, status=Status.FAILED, http_status=0, input_tokens=0, output_tokens=0, cached_tokens=0, reasoning_tokens=0, usage_source=0,
@@ -381,25 +431,36 @@ def _keep(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _force(descriptors: list[int]) -> None:
-    """Force files to the disk, and close them."""
+def _force(descriptors: list[int]) -> bool:
+    """Force files to the disk, and close them; says whether all of them are there."""
+    whole = True
     for descriptor in descriptors:
         try:
             os.fsync(descriptor)
         except OSError as error:
-            log.error("a journal cannot be forced to the disk: %s", error)
+            whole = False
+            log.error("a journal cannot be forced to the disk, it is tried again: %s", error)
         finally:
             os.close(descriptor)
+    return whole
 
 
 class Recorder:
-    """Tails all journals of a directory. One per database."""
+    """Tails all journals of a directory. One per node; `node` tells its open calls and places from those of other nodes."""
 
     def __init__(
-        self, directory: Path, database: Database, *, sync_seconds: float | None = 0.1, poll_seconds: float = POLL_SECONDS
+        self,
+        directory: Path,
+        database: Database,
+        *,
+        node: str = "",
+        sync_seconds: float | None = 0.1,
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._directory = directory
         self._database = database
+        self._node = node
+        self._sql = _Statements(database.mark)
         self._sync_seconds = sync_seconds
         self._poll_seconds = min(poll_seconds, sync_seconds or poll_seconds)
         self._next_pause = BRISK_SECONDS
@@ -417,7 +478,7 @@ class Recorder:
         self._loaded = False
         self._stopping = asyncio.Event()
         self._sync_at = 0.0
-        self._syncing: asyncio.Future[None] | None = None
+        self._syncing: asyncio.Future[bool] | None = None
         self._retry_at = 0.0
         self._doubts: dict[str, Doubt] = {}
         """By boot."""
@@ -425,6 +486,8 @@ class Recorder:
         """Whether the last failure made the next look a narrower one."""
         self._reading: tuple[str, int, int] | None = None
         """Segment, offset and number of the frames that were read last."""
+        self.waits_for: str | None = None
+        """What keeps records from being written; None where nothing does."""
         self.recorded = 0
         """Calls since the start."""
         self.damaged = 0
@@ -482,6 +545,7 @@ class Recorder:
             if not self._loaded:
                 await self.load()
             await self.drain(to_the_end=to_the_end)
+            self.waits_for = None
         except Exception as error:
             # Whether that commit took place is not known: ask the database.
             self._loaded, self._behind = False, True
@@ -490,7 +554,9 @@ class Recorder:
                 return True
             self._retry_at = clocks.monotonic() + RETRY_SECONDS
             if _is_away(error):
-                log.error("records wait, the database does not take them: %s", error)
+                if str(error) != self.waits_for:
+                    log.error("records wait, the database does not take them: %s", error)
+                self.waits_for = str(error)
             else:
                 log.exception("records wait, they cannot be read")
         return False
@@ -505,6 +571,11 @@ class Recorder:
                 raise
             self._behind = True
             log.error("records wait until the server runs: %s", error)
+
+    def try_now(self) -> None:
+        """What kept records from being written is over, as far as is known: do not wait until the next attempt is due."""
+        self.waits_for = None
+        self._retry_at = 0.0
 
     def stop(self) -> None:
         """Let `run` return once all that stands in the journals now is recorded, or the database has refused it."""
@@ -524,6 +595,9 @@ class Recorder:
             # The database is away; what workers begin meanwhile is found all the same. `load` sets the places right.
             self._discover({})
         segments = [segment for boot in self._boots.values() for segment in boot.segments.values()]
+        if self._syncing is not None and not self._syncing.result():
+            for segment in segments:
+                segment.synced = -1
         grown = [segment for segment in segments if segment.offset != segment.synced or (self._behind and segment.has_more())]
         if grown:
             # Copies of the descriptors: a segment may be read to its end and closed meanwhile.
@@ -535,17 +609,21 @@ class Recorder:
 
     async def load(self) -> None:
         """Take over what the database knows: positions, and calls that are open."""
-        async with self._database.reader() as connection:
-            found = await connection.exec_driver_sql('SELECT segment, "offset" AS place FROM journal_positions')
+        async with self._database.settled() as connection:
+            found = await connection.exec_driver_sql(self._sql.places, (self._node,))
             positions = {str(row["segment"]): int(row["place"]) for row in found.mappings()}
-            found = await connection.exec_driver_sql("SELECT boot, seq, payload FROM calls_open")
+            found = await connection.exec_driver_sql(self._sql.open, (self._node,))
             opened = [(str(row["boot"]), _opened(row["boot"], row["seq"], row["payload"])) for row in found.mappings()]
-        self._close_segments()
+        gone = self._close_segments(but_gone=True)
         self._directory_seen = 0
         for name, began in opened:
             self._boot(name).open[began.seq] = began
         self._discover(positions)
-        self._forgotten = [name for name in positions if not (self._directory / name).exists()]
+        for name, segment in gone:
+            segment.go_back(positions.get(segment.path.name, journal.HEADER_BYTES))
+            self._boot(name).segments[segment.number] = segment
+        held = {segment.path.name for boot in self._boots.values() for segment in boot.segments.values()}
+        self._forgotten = [name for name in positions if name not in held and not (self._directory / name).exists()]
         self._doubts = {name: doubt for name, doubt in self._doubts.items() if name in self._boots}
         self._loaded = True
 
@@ -661,18 +739,28 @@ class Recorder:
         """Give the files back."""
         self._close_segments()
 
-    def _close_segments(self) -> None:
+    def _close_segments(self, *, but_gone: bool = False) -> list[tuple[str, Segment]]:
+        """Let go of all files, on request but for those that could not be opened again; these with their boots."""
+        gone = []
         for boot in self._boots.values():
             for segment in boot.segments.values():
-                segment.close()
+                if but_gone and segment.is_gone():
+                    gone.append((boot.name, segment))
+                else:
+                    segment.close()
         self._boots = {}
+        return gone
 
     def _boot(self, name: str) -> Boot:
         return self._boots.setdefault(name, Boot(name))
 
     def _discover(self, positions: dict[str, int]) -> None:
         """Open segments that are new here; looks only where the directory changed, for this is asked ten times a second."""
-        changed = os.stat(self._directory).st_mtime_ns
+        try:
+            changed = os.stat(self._directory).st_mtime_ns
+        except FileNotFoundError:
+            # Workers make it anew with their next segments; what is open is read meanwhile.
+            return
         if changed == self._directory_seen and not positions:
             return
         # A name made in this very instant may leave the time as it is: it is looked at once more when the clock has moved on.
@@ -759,33 +847,44 @@ class Recorder:
         )
 
     async def _write(self, batch: Batch) -> None:
-        try:
-            await self._transact(batch)
-        except exc.IntegrityError:
-            # Some of it is there already: the journal was put back from a copy, or its positions were. What is there stays.
-            batch.records = await self._unknown_records(batch.records)
-            await self._transact(batch)
+        while True:
+            try:
+                return await self._transact(batch)
+            except exc.IntegrityError:
+                if batch.known:
+                    raise
+                # Some of it is there already: the journal was put back from a copy, or its positions were. What is there stays.
+                batch.records = await self._unknown_records(batch.records)
+                batch.known = True
+            except exc.DataError:
+                if batch.legible:
+                    raise
+                # PostgreSQL's texts hold no zero character; a client or a provider may have sent one.
+                batch.legible = True
 
     async def _transact(self, batch: Batch) -> None:
         calls, rollups = rows_of(batch.records)
+        refusals = batch.refusals
+        if batch.legible:
+            calls, rollups, refusals = _legible(calls), _legible(rollups), _legible(refusals)
         async with self._database.writer() as connection:
             if calls:
-                await connection.exec_driver_sql(_INSERT_CALL, calls)
-                await connection.exec_driver_sql(_UPSERT_ROLLUP, rollups)
-            if batch.refusals:
-                await connection.exec_driver_sql(_INSERT_REFUSAL, batch.refusals)
+                await connection.exec_driver_sql(self._sql.call, calls)
+                await connection.exec_driver_sql(self._sql.rollup, rollups)
+            if refusals:
+                await connection.exec_driver_sql(self._sql.refusal, refusals)
             await self._keep_place(connection, batch)
 
     async def _keep_place(self, connection: AsyncConnection, batch: Batch) -> None:
         if batch.ended:
-            await connection.exec_driver_sql(_DELETE_OPEN, list(batch.ended))
+            await connection.exec_driver_sql(self._sql.ended, list(batch.ended))
         if batch.began:
-            rows = [(boot, seq, _began_encoder.encode(began)) for (boot, seq), began in batch.began.items()]
-            await connection.exec_driver_sql(_INSERT_OPEN, rows)
+            rows = [(boot, seq, _began_encoder.encode(began), self._node) for (boot, seq), began in batch.began.items()]
+            await connection.exec_driver_sql(self._sql.opened, rows)
         if batch.moves:
-            await connection.exec_driver_sql(_MOVE, [(segment.path.name, offset) for segment, offset in batch.moves])
+            await connection.exec_driver_sql(self._sql.place, [(segment.path.name, offset, self._node) for segment, offset in batch.moves])
         if self._forgotten:
-            await connection.exec_driver_sql(_FORGET, [(name,) for name in self._forgotten])
+            await connection.exec_driver_sql(self._sql.forget, [(name,) for name in self._forgotten])
 
     async def _unknown_records(self, records: list[Record]) -> list[Record]:
         """Those of the records that the database does not have, each once."""
@@ -793,7 +892,7 @@ class Recorder:
         async with self._database.reader() as connection:
             for record in records:
                 place = record[0], record[2].seq
-                found = await connection.exec_driver_sql("SELECT 1 FROM calls WHERE boot = ? AND seq = ?", place)
+                found = await connection.exec_driver_sql(self._sql.known, place)
                 if found.first() is None:
                     fresh.setdefault(place, record)
         log.warning("records that were there already are left out", extra={"count": len(records) - len(fresh)})
@@ -822,10 +921,6 @@ class Recorder:
         """Delete segments that are read to their end; the last one of a boot stays until the boot is finished."""
         read = boot.in_order() if whole else [segment for segment in boot.in_order()[:-1] if segment.ended]
         for segment in read:
-            segment.close()
-            if segment.damaged:
-                segment.path.rename(segment.path.with_name(f"{segment.path.name}{DAMAGED}"))
-            else:
-                segment.path.unlink(missing_ok=True)
-            self._forgotten.append(segment.path.name)
+            if segment.delete():
+                self._forgotten.append(segment.path.name)
             del boot.segments[segment.number]

@@ -1,8 +1,9 @@
-"""`backup`: a sealed copy of the database, made while the server runs; brought back while it does not.
+"""`backup`: a sealed copy of the database, made while the server runs; brought back while it does not, into either kind of database.
 
 A backup opens only with the secret key of the home that made it; that key is not in it, so keep `secret.key` in another safe place.
 """
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,8 +40,8 @@ def create(
     """Make a sealed copy of the database, with the server up or down."""
     invocation = of(context)
     body = {} if path is None else {"path": str(path.expanduser().absolute())}
-    with invocation.management() as management, invocation.screen.working("making a backup"):
-        data = management.post("/api/backups", body, seconds=LONG_SECONDS)
+    with invocation.management() as management, invocation.screen.advancing("making a backup") as tell:
+        data = management.post_watched("/api/backups", body, "/api/backups/progress", tell, seconds=LONG_SECONDS)
 
     def draw(console: "Console") -> None:
         console.print(tables.styled("backup made", "bold green"))
@@ -90,29 +91,34 @@ def _found(path: Path) -> Path:
 def _ring(loaded: "Loaded") -> "KeyRing":
     """The ring of the home; never a new one, which could open nothing. Raises CommandError."""
     from sekisho.app import rings
-    from sekisho.storage.database import sqlite_path
 
     if loaded.secret_key is None and not loaded.home.ring_file.exists():
         where = loaded.home.ring_file
         raise CommandError("SECRET_KEY_MISSING", f"{where} is missing; put the secret.key of the home that made the backup there first")
     try:
-        return rings.open_ring(loaded.home.ring_file, loaded.secret_key, sqlite_path(loaded.database_url))
+        return rings.ring_for(loaded.home.ring_file, loaded.secret_key, str(loaded.home.path))
     except rings.RingError as error:
         raise CommandError("SECRET_KEY_UNUSABLE", str(error)) from error
 
 
 def verify(context: typer.Context, file: File) -> None:
-    """Open a backup and read it to its end, without touching anything."""
+    """Open a backup and restore it for a trial, without touching anything.
+
+    The trial takes as much room in the home as the database does.
+    """
     from sekisho.kit import clock
     from sekisho.storage import backups
     from sekisho.storage.errors import StorageError
 
     invocation = of(context)
     path = _found(file)
-    ring = _ring(invocation.loaded())
+    loaded = invocation.loaded()
+    ring = _ring(loaded)
+    # The home has room for a database; where the backup lies nothing may be writable.
+    beside = loaded.home.path if loaded.home.path.is_dir() else path.parent
     try:
-        with invocation.screen.working(f"verifying {path.name}"):
-            contents = backups.verify(path, ring)
+        with invocation.screen.advancing(f"verifying {path.name}") as tell:
+            contents = asyncio.run(backups.rehearse(path, ring, beside, tell))
     except StorageError as error:
         raise CommandError("BACKUP_UNUSABLE", str(error)) from error
     data = {
@@ -125,7 +131,7 @@ def verify(context: typer.Context, file: File) -> None:
     }
 
     def draw(console: "Console") -> None:
-        console.print(tables.styled("the backup is whole", "bold green"))
+        console.print(tables.styled("the backup is whole and restores", "bold green"))
         console.print(tables.facts([("file", figures.clean_line(path)), *_contents(data)]))
 
     invocation.screen.result(data, draw)
@@ -138,7 +144,7 @@ def restore(
 ) -> None:
     """Replace the database by a backup.
 
-    The server must be stopped; a copy of the present database is kept beside it.
+    The server must be stopped. What was there is kept as a safety copy; the three newest of these stay.
     """
     invocation = of(context)
     path = _found(file)
@@ -159,20 +165,30 @@ def restore(
 
 
 def _restore(invocation: Invocation, loaded: "Loaded", path: Path) -> dict[str, Any]:
-    from sekisho.app import homes
+    from sekisho.app import build, homes
     from sekisho.kit import clock
-    from sekisho.storage import backups
-    from sekisho.storage.database import sqlite_path
+    from sekisho.storage import restores
     from sekisho.storage.errors import StorageError
+    from sekisho.storage.urls import of_url
 
     ring = _ring(loaded)
+    home = loaded.home
     try:
-        loaded.home.create()
-        with loaded.home.locked(), invocation.screen.working(f"restoring {path.name}"):
-            restored = backups.restore(path, sqlite_path(loaded.database_url), ring, invocation.clock)
+        home.create()
+        with home.locked(), invocation.screen.advancing(f"restoring {path.name}") as tell:
+            database = of_url(loaded.database_url)
+            around = restores.Home(
+                home.backups,
+                home.journal,
+                node=build.node_id(home) if database.shared else "",
+                stale=(home.sealed_copy, home.sealed_copy.with_name(f".{home.sealed_copy.name}.new")),
+            )
+            restored = asyncio.run(restores.restore(path, database, ring, invocation.clock, around, tell))
     except homes.LockedError as error:
         raise CommandError("HOME_LOCKED", str(error)) from error
     except homes.HomeError as error:
+        raise CommandError("HOME_UNUSABLE", str(error)) from error
+    except build.StartError as error:
         raise CommandError("HOME_UNUSABLE", str(error)) from error
     except StorageError as error:
         raise CommandError("BACKUP_UNUSABLE", str(error)) from error

@@ -1,5 +1,6 @@
 """`calls`: the records of what went through the gateway, newest first."""
 
+import shlex
 import time
 from collections.abc import Iterable
 from enum import StrEnum
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from sekisho.cli import figures, inputs, tables
+from sekisho.cli import figures, gateways, inputs, tables
 from sekisho.cli.failures import CommandError
 from sekisho.cli.invocations import Invocation, of
 
@@ -107,10 +108,11 @@ def _first_steps(management: "Management") -> str:
     """What to do where nothing was called yet; the address is that of the running gateway."""
     if management.in_process:
         return "no calls yet; start the server:  sekisho serve"
-    port = (management.get("/api/status").get("ports") or {}).get("gateway", 4000)
+    gateway = gateways.find(management)
+    trust = f"--cacert {shlex.quote(gateway.root)} " if gateway.root else ""
     return (
         "no calls yet; make a key with  sekisho api-keys create --label my-app  and try:\n"
-        f'  curl http://127.0.0.1:{port}/v1/chat/completions -H "Authorization: Bearer $SEKISHO_API_KEY" \\\n'
+        f'  curl {trust}{gateway.url}/v1/chat/completions -H "Authorization: Bearer $SEKISHO_API_KEY" \\\n'
         '    -d \'{"model":"sandbox/echo","messages":[{"role":"user","content":"hello"}]}\''
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from sekisho import __version__
-from sekisho.cli import figures
+from sekisho.cli import figures, gateways
 from sekisho.cli.failures import EXIT_INTERNAL, EXIT_USER, CommandError, usage
 from sekisho.cli.invocations import API_KEY_VARIABLE, Invocation, of
 from sekisho.cli.screens import is_terminal
@@ -25,9 +25,6 @@ SILENCE_SECONDS: Final = 600.0
 
 MOST_EVENT_BYTES: Final = 16 * 1024 * 1024
 """An event of a stream beyond this is no answer of a model."""
-
-WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (not bound: these are what we replace)
-"""Addresses that a listener has and a client cannot call, and what a client calls instead."""
 
 
 def add(app: typer.Typer) -> None:
@@ -54,14 +51,16 @@ def chat(
     invocation = of(context)
     if as_json:
         invocation.screen.format = "json"
-    base_url = (url or _gateway(invocation)).rstrip("/").removesuffix("/v1")
+    gateway = gateways.Gateway(url) if url else _gateway(invocation)
+    base_url = gateway.url.rstrip("/").removesuffix("/v1")
     key = _key(invocation, key_stdin)
     options = {name: value for name, value in (("max_tokens", max_tokens), ("temperature", temperature)) if value is not None}
     import httpx
 
     headers = {"authorization": f"Bearer {key.reveal()}", "accept-encoding": "identity", "user-agent": f"sekisho/{__version__}"}
     timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
-    with httpx.Client(base_url=base_url, headers=headers, timeout=timeout, trust_env=False) as client:
+    verify = gateways.pinned(gateway.certificate) if gateway.certificate else True
+    with httpx.Client(base_url=base_url, headers=headers, timeout=timeout, trust_env=False, verify=verify) as client:
         talk = Talk(invocation, client, model or _only_model(client), options, system)
         if prompt is None and not is_terminal(invocation.stdin):
             prompt = invocation.stdin.read().strip()
@@ -75,14 +74,10 @@ def chat(
             raise usage('give a prompt, such as: sekisho chat --model sandbox/echo "hello"')
 
 
-def _gateway(invocation: Invocation) -> str:
+def _gateway(invocation: Invocation) -> gateways.Gateway:
     """Where the running server takes calls."""
     with invocation.node() as node:
-        port = (node.get("/api/status").get("ports") or {}).get("gateway", 4000)
-        settings = {each["name"]: each["value"] for each in node.get("/api/settings")["settings"]}
-    host = str(settings.get("gateway.host") or "127.0.0.1")
-    host = WILDCARDS.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return gateways.find(node)
 
 
 def _key(invocation: Invocation, from_stdin: bool) -> Secret:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from sekisho.cli import figures, tables
+from sekisho.cli.client import LONG_SECONDS
 from sekisho.cli.failures import EXIT_USER
 from sekisho.cli.invocations import of
 
@@ -28,7 +29,7 @@ def check(context: typer.Context) -> None:
     """
     invocation = of(context)
     with invocation.management() as management, invocation.screen.working("checking"):
-        data = management.get("/api/check")
+        data = management.get("/api/check", seconds=LONG_SECONDS)
 
     def draw(console: "Console") -> None:
         rows = [

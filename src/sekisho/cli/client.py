@@ -8,7 +8,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -35,6 +35,9 @@ PATIENCE_SECONDS: Final = 20.0
 """How long a node may take to come up (or another command to let go of the home) before we say so."""
 
 POLL_SECONDS: Final = 0.1
+
+WATCH_SECONDS: Final = 0.2
+"""Between two looks at how far long work is."""
 
 ATTEMPTS: Final = 20
 """How often a command that works without a node waits its turn behind others that do the same."""
@@ -72,13 +75,29 @@ class Management:
         self.in_process = in_process
         """Whether no node runs, and the application lives in this process."""
 
-    def get(self, path: str, query: Query | None = None) -> dict[str, Any]:
-        """Read something; parameters that are None stay out."""
-        return self._ask("GET", path, query=query)
+    def get(self, path: str, query: Query | None = None, *, seconds: float = REQUEST_SECONDS) -> dict[str, Any]:
+        """Read something; parameters that are None stay out. `seconds` is the longest wait for the answer."""
+        return self._ask("GET", path, query=query, seconds=seconds)
 
     def post(self, path: str, body: Mapping[str, Any] | None = None, *, seconds: float = REQUEST_SECONDS) -> dict[str, Any]:
         """Make or do something; `seconds` is the longest wait for the answer."""
         return self._ask("POST", path, body=body or {}, seconds=seconds)
+
+    def post_watched(
+        self, path: str, body: Mapping[str, Any], progress: str, tell: Callable[[int, int], None], *, seconds: float
+    ) -> dict[str, Any]:
+        """Make something that takes long, and tell how far it is, which is asked at the path `progress` (`rows` and `of`)."""
+        return self._ask("POST", path, body=body, seconds=seconds, watch=lambda: self._watch(progress, tell))
+
+    async def _watch(self, path: str, tell: Callable[[int, int], None]) -> None:
+        import httpx
+
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            with suppress(httpx.HTTPError, ValueError):
+                told = (await self._client.get(path)).json()
+                if isinstance(told, dict) and isinstance(told.get("rows"), int) and isinstance(told.get("of"), int):
+                    tell(told["rows"], told["of"])
 
     def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Set something as a whole."""
@@ -111,13 +130,14 @@ class Management:
         query: Query | None = None,
         body: Mapping[str, Any] | None = None,
         seconds: float = REQUEST_SECONDS,
+        watch: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> dict[str, Any]:
         import httpx
 
         parameters = {name: str(value) for name, value in (query or {}).items() if value is not None}
         request = self._client.request(method, path, params=parameters, json=body, timeout=seconds)
         try:
-            response = self._runner.run(_awaited(request))
+            response = self._runner.run(_awaited(request) if watch is None else _beside(request, watch()))
         except httpx.TimeoutException:
             raise CommandError("TIMEOUT", f"the node gave no answer within {seconds:.0f} s; see its log", EXIT_INTERNAL) from None
         except httpx.TransportError as error:
@@ -128,6 +148,16 @@ class Management:
 
 async def _awaited(work: Coroutine[Any, Any, T]) -> T:
     return await work
+
+
+async def _beside(work: Coroutine[Any, Any, T], other: Coroutine[Any, Any, None]) -> T:
+    """Do some work, and something else as long as it takes."""
+    tasks = Tasks(on_crash=lambda name, error: None)
+    tasks.start(other, "beside")
+    try:
+        return await work
+    finally:
+        await tasks.stop()
 
 
 def _document(response: "httpx.Response") -> dict[str, Any]:

@@ -32,6 +32,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "calls": "calls",
     "usage": "usage",
     "chat": "chat",
+    "proxy": "proxy",
+    "security": "security",
     "backup": "backup",
     "check": "check",
     "doctor": "check",

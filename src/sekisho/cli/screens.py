@@ -126,3 +126,22 @@ class Screen:
         with Progress(*columns, console=self.console(err=True), transient=True) as progress:
             progress.add_task(figures.clean_line(label), total=None)
             yield
+
+    @contextmanager
+    def advancing(self, label: str) -> Iterator[Callable[[int, int], None]]:
+        """The same where it is known how much there is to do: a bar, moved by calling with what is done and the whole."""
+        if not self.is_text or not is_terminal(self._err):
+            yield lambda done, total: None
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.console(err=True), transient=True) as progress:
+            task = progress.add_task(figures.clean_line(label), total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -50,6 +50,7 @@ def status(context: typer.Context) -> None:
                     ("node", f"pid {data.get('node')}"),
                     ("workers", ", ".join(f"pid {pid}" for pid in data.get("workers") or ()) or tables.styled("none", "bold red")),
                     ("revision", figures.count(data.get("revision"))),
+                    *_outage(data.get("outage"), data.get("sealed_copy_trouble")),
                     ("journal lag", tables.styled(f"{lag:.1f} s", "yellow" if lag > LAG_SECONDS else "")),
                     *_set_aside(int(data.get("journal_set_aside") or 0)),
                     *(("engine", _engine(each)) for each in data.get("engines") or ()),
@@ -59,6 +60,19 @@ def status(context: typer.Context) -> None:
         )
 
     invocation.screen.result(data, draw)
+
+
+def _outage(outage: dict[str, Any] | None, copy_trouble: str | None) -> list[tuple[str, "Text"]]:
+    told = []
+    if outage:
+        copy = outage.get("sealed_copy")
+        if copy:
+            runs_on = f"revision {figures.count(copy.get('revision'))} of {figures.moment(copy.get('written_at'))}"
+            told.append(("sealed copy", tables.styled(f"stands in for the database: {runs_on}", "bold yellow")))
+        told.append(("outage", tables.styled(figures.clean_line(outage.get("reason")), "bold red")))
+    if copy_trouble:
+        told.append(("sealed copy", tables.styled(figures.clean_line(copy_trouble), "yellow")))
+    return told
 
 
 def _set_aside(files: int) -> list[tuple[str, "Text"]]:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import math
 import socket
+import struct
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
@@ -30,6 +31,12 @@ QUEUE_BYTES: Final = 256 * 1024
 """Body bytes of waiting pipelined requests, beyond which no more is read."""
 MARGIN: Final = 4096
 """Bodies up to this many bytes are not counted against the worker's memory one by one."""
+
+_RESET: Final = struct.pack("ii", 1, 0)
+"""Of `SO_LINGER`: nothing is kept, the other side is told at once."""
+
+NEVER: Final = math.inf
+"""No deadline."""
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +72,11 @@ class Connection(Client):
         self._progress_at = 0.0
         self.peer = ""
 
-    # Called by the loop.
+    def divert(self, serve: Serve) -> None:
+        """Let another function serve; before the first request."""
+        self._serve = serve
+
+    # Called by the loop, or by whoever stands between (`secured`).
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are transports by behaviour, not by descent.
@@ -94,6 +105,9 @@ class Connection(Client):
         if reader.in_message:
             # Blank lines, which are no message, buy no time.
             self._watch_input()
+        elif self._active is not None:
+            # All is said: what is waited for now is the answer, and that has deadlines of its own.
+            self._due = NEVER
         if self._queue and self._holds_too_much():
             self._pause_reading()
 
@@ -223,7 +237,8 @@ class Connection(Client):
         x.upstream = x.answer = None
         if self.gone:
             return
-        if x.closing or self._plane.draining:
+        if x.closing:
+            # Whether or not we drain: a client that was not told by this answer's head may be sending its next request already.
             self._close(x.body_complete)
             return
         if not self._running:
@@ -326,8 +341,12 @@ class Connection(Client):
             self.abort()
 
     def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
+        transport = self._transport
+        if transport is not None:
+            if transport.get_write_buffer_size():
+                # It does not read. Closed in order, the kernel would keep the unsent bytes, and the socket, for as long as it pleases.
+                transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            transport.abort()
 
     # Its deadlines. The worker calls `check` four times a second.
 

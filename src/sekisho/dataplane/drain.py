@@ -1,4 +1,7 @@
-"""Leaving in good order: no new connections, running calls finish, then the end; after the drain time they are cut with an error event."""
+"""Leaving in good order: no new connections, running calls finish, then the end; after the drain time they are cut with an error event.
+
+With patience, idle connections stay open at first: whoever asks on one is answered, and told by that answer to connect anew.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -19,15 +22,17 @@ class Draining(Protocol):
     def __len__(self) -> int: ...
 
 
-async def drain(doors: Iterable[Draining], within: float, clock: Callable[[], float]) -> bool:
-    """Wait until the doors are empty. False where the time was up and calls had to be cut."""
+async def drain(doors: Iterable[Draining], within: float, clock: Callable[[], float], patience: float = 0.0) -> bool:
+    """Wait until the doors are empty, all times in seconds. False where the time was up and calls had to be cut."""
     held = list(doors)
     for door in held:
         door.stop_accepting()
     until = clock() + within
+    patient_until = clock() + min(patience, within / 2)
     while any(len(door) for door in held):
-        for door in held:
-            door.drain()
+        if clock() >= patient_until:
+            for door in held:
+                door.drain()
         if clock() >= until:
             for door in held:
                 door.cut()

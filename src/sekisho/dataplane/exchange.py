@@ -154,7 +154,7 @@ def answer(x: Exchange, plane: Plane) -> None:
         case Action.HEALTH | Action.HELLO:
             answer_locally(x, plane, 200, b'{"status":"ok"}')
         case Action.READY:
-            if plane.directory is None or plane.draining or plane.journal.full:
+            if plane.directory is None or plane.draining or (plane.journal.full and not plane.drop_when_full):
                 refuse(x, overloaded("not ready: no configuration yet, draining, or no room for records", "not_ready"), plane)
             else:
                 answer_locally(x, plane, 200, b'{"status":"ready"}')

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from sekisho.core.model.snapshot import Catalog, Key
 from sekisho.core.policy.access import Keys
@@ -16,7 +16,26 @@ RETRY_MOST_S: Final = 0.5
 STEADY_S: Final = 1.0
 """A connection that lasted so long was a good one."""
 
+MOST_UNREAD: Final = 256 * 1024
+"""Bytes that a node may leave unread before it is spared what can wait."""
+
 _log = logging.getLogger(__name__)
+
+
+class Sharer(Protocol):
+    """Who counts together with the other workers."""
+
+    def joined(self) -> None:
+        """There is a node to tell again, maybe another one."""
+
+    def lost(self) -> None:
+        """There is none."""
+
+    def set_clock(self, at: float) -> None:
+        """The node's clock showed this a moment ago."""
+
+    def take(self, shares: wire.Shares) -> None:
+        """What the others did."""
 
 
 class Link(asyncio.Protocol):
@@ -44,6 +63,7 @@ class Link(asyncio.Protocol):
         self._pending_catalog: Catalog | None = None
         self._pending_keys: Keys | None = None
         self._sleepers: dict[str, list[Baton]] = {}
+        self.sharer: Sharer | None = None
         self.revision = 0
         """The newest revision in force; 0 before the first."""
 
@@ -76,9 +96,13 @@ class Link(asyncio.Protocol):
         self._pending_catalog = None
         self._pending_keys = None
         self._send(self._hello)
+        if self.sharer is not None:
+            self.sharer.joined()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        if self.sharer is not None:
+            self.sharer.lost()
         for model in list(self._sleepers):
             self._tell_sleepers(model, "the control plane is away and cannot start the engine; try again")
         self._lost.set()
@@ -94,8 +118,10 @@ class Link(asyncio.Protocol):
 
     def _take(self, message: wire.ToWorker) -> None:
         match message:
-            case wire.CatalogFrame(catalog, whole):
+            case wire.CatalogFrame(catalog, whole, at):
                 if whole:
+                    if self.sharer is not None:
+                        self.sharer.set_clock(at)
                     self._pending_catalog = catalog
                     self._pending_keys = Keys()
                 else:
@@ -113,6 +139,9 @@ class Link(asyncio.Protocol):
             case wire.KeyDelta(revision, keys, gone):
                 self._patch_keys(keys, gone)
                 self._in_force(revision)
+            case wire.Shares():
+                if self.sharer is not None:
+                    self.sharer.take(message)
             case wire.WakeFailed(model, reason):
                 self._tell_sleepers(model, reason)
             case wire.Drain():
@@ -142,8 +171,17 @@ class Link(asyncio.Protocol):
     def connected(self) -> bool:
         return self._transport is not None
 
+    @property
+    def keeps_up(self) -> bool:
+        """Whether there is a node, and one that reads what it is sent."""
+        return self._transport is not None and self._transport.get_write_buffer_size() < MOST_UNREAD
+
     def pulse(self, pulse: wire.Pulse) -> None:
-        self._send(pulse)
+        if self.keeps_up:
+            self._send(pulse)
+
+    def count(self, counts: wire.Counts) -> None:
+        self._send(counts)
 
     def wake(self, model: str) -> Baton:
         """Have a sleeping engine started; the baton brings None when it is awake, or the reason why not."""

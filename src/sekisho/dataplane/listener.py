@@ -5,9 +5,14 @@ import itertools
 import logging
 import resource
 import socket
+from collections.abc import Callable
 from typing import Final, cast
 
 from sekisho.dataplane.connection import Connection, Serve
+from sekisho.dataplane.contexts import Certificate
+from sekisho.dataplane.redirects import to_https
+from sekisho.dataplane.secured import Secured
+from sekisho.dataplane.settings import Listener
 from sekisho.dataplane.stages import Plane
 from sekisho.kit.net import is_loopback, source_group
 
@@ -24,24 +29,37 @@ _log = logging.getLogger(__name__)
 class Door:
     """One kind of listener: the gateway's or the console's."""
 
-    def __init__(self, plane: Plane, serve: Serve) -> None:
+    def __init__(self, plane: Plane, serve: Serve, certificate: Certificate | None = None) -> None:
         self._plane = plane
         self._serve = serve
+        self._certificate = certificate
         self._connections: set[Connection] = set()
         self._by_source: dict[str, int] = {}
         self._servers: list[asyncio.Server] = []
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._most = min(plane.bounds.connections, max(16, (soft - RESERVED_DESCRIPTORS) // 2))
 
-    async def open(self, descriptor: int) -> None:
+    async def open(self, listener: Listener) -> None:
         """Accept on an inherited listening socket."""
-        listening = socket.socket(fileno=descriptor)
+        listening = socket.socket(fileno=listener.descriptor)
         listening.setblocking(False)
-        server = await asyncio.get_running_loop().create_server(self._make, sock=listening, backlog=BACKLOG)
+        make = self._maker(listener)
+        server = await asyncio.get_running_loop().create_server(make, sock=listening, backlog=BACKLOG)
         self._servers.append(server)
 
-    def _make(self) -> asyncio.Protocol:
-        return cast(asyncio.Protocol, Connection(self._plane, self._serve, self._admit, self._left))
+    def _maker(self, listener: Listener) -> Callable[[], asyncio.Protocol]:
+        """What makes the protocol of each client of a listener."""
+        if listener.scheme == "http":
+            return lambda: cast(asyncio.Protocol, self._connection(self._serve))
+        redirect = to_https(listener.https_port)
+        if listener.scheme == "redirect":
+            return lambda: cast(asyncio.Protocol, self._connection(redirect))
+        certificate = self._certificate
+        assert certificate is not None
+        return lambda: cast(asyncio.Protocol, Secured(self._connection(self._serve), certificate, redirect))
+
+    def _connection(self, serve: Serve) -> Connection:
+        return Connection(self._plane, serve, self._admit, self._left)
 
     def _admit(self, connection: Connection) -> bool:
         """Whether one more may come in; loopback and trusted proxies speak for many and are not counted by address."""

@@ -41,6 +41,8 @@ class Client(RequestSink):
         self.congested = False
         """Whether the client has more unread bytes than it may."""
         self.gone = False
+        self.secure = False
+        """Whether it speaks TLS with us."""
         self.last_credential = b""
         """The credential of the connection's last request, as sent."""
         self.last_digest = b""

@@ -46,7 +46,7 @@ class Bounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long running calls may finish after SIGTERM."""
     upstream_idle_s: float = 30.0
     """How long an unused upstream connection is kept."""
-    upstream_connections: int = 4096
+    upstream_connections: int = 16_384
     """Open connections to all upstreams; beyond: 503."""
     comment_s: float = 15.0
     """After this silence of a stream's upstream the client gets an SSE comment, so that no middlebox hangs up."""
@@ -76,6 +76,21 @@ class Listener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     descriptor: int
     door: str
     """`gateway` or `console`."""
+    scheme: str = "http"
+    """`http`; `https`, where HTTP in clear is sent to `https_port`; or `redirect`, where all of it is."""
+    https_port: int = 0
+    """The port of the door's TLS; 0 where it has none."""
+
+
+class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The certificate that the doors show."""
+
+    certificate: str
+    """Path of the chain in PEM, the server's own first."""
+    key: str
+    """Path of its key in PEM, without a passphrase."""
+    hsts: bool = False
+    """Whether browsers are told to come back by TLS only: right where a public authority vouches for a public name."""
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,4 +105,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bounds: Bounds = Bounds()
     trust: Trust = Trust()
     journal: Journal = Journal()
+    tls: Tls | None = None
+    """Where a listener is `https`."""
+    doors_path: str = ""
+    """Where the supervisor hands over listeners that are opened later; empty: nowhere."""
     log_level: str = "info"

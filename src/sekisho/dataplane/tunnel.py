@@ -43,15 +43,19 @@ CONNECT_S: Final = 5.0
 ANSWER_S: Final = 60.0
 """How long the node may take for an answer."""
 MOST_ANSWER_BYTES: Final = 64 * 1024 * 1024
+HSTS: Final = b"strict-transport-security: max-age=31536000\r\n"
+"""Without its subdomains: they are somebody else's to decide about."""
+_PRIVATE: Final = frozenset(("localhost", "local", "internal", "lan", "home", "corp", "test", "example", "invalid", "onion", "arpa"))
+"""Last labels of names that no public authority vouches for."""
 
 
-def to_node(path: str) -> Callable[[Exchange, Plane], Coroutine[Any, Any, None]]:
-    """The serving function of the console's door."""
+def to_node(path: str, *, hsts: bool = False) -> Callable[[Exchange, Plane], Coroutine[Any, Any, None]]:
+    """The serving function of the console's door; with `hsts`, browsers that came by TLS to a public name are told to stay with it."""
     origin = Origin("node", "node", 0, None, path)
 
     async def serve(x: Exchange, plane: Plane) -> None:
         try:
-            await _run(x, plane, origin)
+            await _run(x, plane, origin, hsts)
         finally:
             plane.let_go(x.held)
             x.held = 0
@@ -59,7 +63,7 @@ def to_node(path: str) -> Callable[[Exchange, Plane], Coroutine[Any, Any, None]]
     return serve
 
 
-async def _run(x: Exchange, plane: Plane, origin: Origin) -> None:
+async def _run(x: Exchange, plane: Plane, origin: Origin, hsts: bool) -> None:
     x.route = ANY
     refusal = x.refusal or await receive(x, plane)
     if refusal is not None:
@@ -72,7 +76,7 @@ async def _run(x: Exchange, plane: Plane, origin: Origin) -> None:
         return
     answer = x.answer = Answer(x.client, upstream, MOST_ANSWER_BYTES, plane.loop.time, x, plane.hold)
     body = b"".join(x.body)
-    upstream.send([_head(x, len(body)), body], len(body), answer)
+    upstream.send([_head(x, plane, len(body)), body], len(body), answer)
     timer = plane.loop.call_later(ANSWER_S, lambda: answer.fail(Fault("request_timeout", "the control plane did not answer in time")))
     await answer.head()
     whole = await answer.whole()
@@ -80,12 +84,12 @@ async def _run(x: Exchange, plane: Plane, origin: Origin) -> None:
     fault = answer.fault
     if fault is None:
         plane.pool.release(upstream)
-        _deliver(x, plane, answer, whole)
+        _deliver(x, plane, answer, whole, HSTS if hsts and x.client.secure and _is_public(x) else b"")
     elif fault.code != GONE:
         _refuse(x, plane, overloaded("the control plane did not answer; try again", "control_plane_away"))
 
 
-def _head(x: Exchange, size: int) -> bytes:
+def _head(x: Exchange, plane: Plane, size: int) -> bytes:
     head = x.head
     assert head is not None
     # The node's server answers HEAD without a body though it names its length; asked as GET, framing stays plain.
@@ -98,13 +102,32 @@ def _head(x: Exchange, size: int) -> bytes:
         if name not in HOP_BY_HOP and not name.startswith(OURS) and name != b"x-request-id"
     ]
     lines.append(
-        b"x-sekisho-client-address: %b\r\nx-sekisho-scheme: http\r\nx-request-id: %b\r\ncontent-length: %d\r\n\r\n"
-        % (x.address.encode("ascii"), x.request_id.encode("ascii"), size)
+        b"x-sekisho-client-address: %b\r\nx-sekisho-scheme: %b\r\nx-request-id: %b\r\ncontent-length: %d\r\n\r\n"
+        % (x.address.encode("ascii"), _scheme(x, plane), x.request_id.encode("ascii"), size)
     )
     return b"".join(lines)
 
 
-def _deliver(x: Exchange, plane: Plane, answer: Answer, body: bytes) -> None:
+def _scheme(x: Exchange, plane: Plane) -> bytes:
+    """How the client came: by TLS with us, or with a proxy that is trusted to say so."""
+    if x.client.secure:
+        return b"https"
+    head = x.head
+    assert head is not None
+    trusted = plane.proxies is not None and x.peer in plane.proxies
+    return b"https" if trusted and head.headers.get(b"x-forwarded-proto", b"").lower() == b"https" else b"http"
+
+
+def _is_public(x: Exchange) -> bool:
+    """Whether the request names a domain of the public tree: not an address, not a bare host, nothing that is private by its ending."""
+    head = x.head
+    host = head.headers.get(b"host", b"").decode("latin-1").lower() if head is not None else ""
+    labels = host.partition(":")[0].rstrip(".").split(".")
+    last = labels[-1]
+    return len(labels) > 1 and last not in _PRIVATE and last[:1].isalpha()
+
+
+def _deliver(x: Exchange, plane: Plane, answer: Answer, body: bytes, more: bytes) -> None:
     head = x.head
     assert head is not None
     if plane.draining:
@@ -112,9 +135,10 @@ def _deliver(x: Exchange, plane: Plane, answer: Answer, body: bytes) -> None:
     lines = b"".join(
         b"%b: %b\r\n" % (name, value) for name, value in answer.headers.items() if name not in HOP_BY_HOP and name != b"x-request-id"
     )
-    block = b"%b%bx-request-id: %b\r\ncontent-length: %d\r\n%b\r\n" % (
+    block = b"%b%b%bx-request-id: %b\r\ncontent-length: %d\r\n%b\r\n" % (
         status_line(answer.status),
         lines,
+        more,
         x.request_id.encode("ascii"),
         len(body),
         b"connection: close\r\n" if x.closing else b"",

@@ -1,41 +1,36 @@
-"""A backup is one consistent copy of the database, sealed with a key of its own that only the key ring opens.
+"""A backup is one consistent state of the database, row by row, sealed: made while others write, opened by the key ring alone.
 
-    file  = magic (8) · header length (u32) · header (JSON) · chunks
-    chunk = length (u32) · AES-256-GCM(plain); nonce = number of the chunk (u64) · 1 where it is the last (u32)
-
-Little-endian. Every chunk is bound to the header's SHA-256, so chunks of two backups cannot be mixed; the number and the mark of the
-last one make a cut, a repeated and a moved chunk fail. The key ring itself is never inside: keep `secret.key` apart from the backups.
+It belongs to no kind of database: one made of SQLite restores into PostgreSQL, and the other way round. It is read back to its end
+before it gets its name, and loaded into a database of its own before that takes the place of another: whoever is killed in between
+leaves the old state or the new one. See `envelopes` for the file and `dumps` for what is in it.
 """
 
 import asyncio
-import base64
 import contextlib
-import hashlib
-import json
+import errno
 import os
-import shutil
-import sqlite3
-import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import Connection, Table, exc, text, update
 
 from sekisho.kit.clock import Clock
-from sekisho.kit.crypto import KEY_BYTES, KeyRing, SealError
+from sekisho.kit.crypto import KeyRing, token
+from sekisho.storage import dumps, envelopes
 from sekisho.storage.database import Database
 from sekisho.storage.errors import StorageError
+from sekisho.storage.migrations import HEAD
+from sekisho.storage.sqlite import Sqlite
+from sekisho.storage.tables.usage import calls_open, journal_positions
+from sekisho.storage.workspaces import sync, workspace
 
 SUFFIX: Final = ".sekisho-backup"
-MAGIC: Final = b"SEKBAK01"
-CHUNK: Final = 1024 * 1024
-_LENGTH: Final = struct.Struct("<I")
-_NONCE: Final = struct.Struct("<QI")
-_MAX_HEADER: Final = 64 * 1024
-_PLACE: Final = "backup/key"
+LONG_SECONDS: Final = 4 * 3600.0
+"""What reading or loading everything may take at most: hours, for a hundred million rows."""
+_NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
+"""What a file system without hard links answers."""
 
 
 @dataclass(frozen=True)
@@ -51,220 +46,185 @@ class Contents:
     """Size of the file."""
 
 
-@dataclass(frozen=True)
-class Restored:
-    """What a restore did."""
-
-    created_at: int
-    """When the backup was made."""
-    calls: int
-    keys: int
-    safety_copy: Path | None
-    """The directory with what was there before; None where nothing was."""
+def unheard(done: int, total: int) -> None:
+    """The progress that nobody looks at."""
 
 
-async def create(database: Database, ring: KeyRing, clock: Clock, target: Path) -> Contents:
-    """Write a backup to a file that does not exist yet, while others go on writing; raises StorageError."""
-    return await asyncio.to_thread(_create, database.path, ring, clock.now(), target)
+async def create(database: Database, ring: KeyRing, clock: Clock, target: Path, progress: dumps.Progress = unheard) -> Contents:
+    """Write a backup to a file that does not exist yet, while others go on writing; raises StorageError, and then there is none.
 
-
-def verify(source: Path, ring: KeyRing) -> Contents:
-    """Open every chunk and check the database inside; raises StorageError. Needs as much room as the database, beside the backup."""
-    with _temporary(source) as copy:
-        contents = _open(source, ring, copy)
-        _check_copy(copy, ring, source)
-    return contents
-
-
-def restore(source: Path, database: Path, ring: KeyRing, clock: Clock) -> Restored:
-    """Put a backup in the database's place; the caller holds the home's lock.
-
-    What is there is copied first, damaged or not. Raises StorageError, and then the database is as it was.
+    It is of one instant, and it is read back before it is there. The loop has its turn every 2 ms.
     """
-    with _temporary(database) as copy:
-        contents = _open(source, ring, copy)
-        _check_copy(copy, ring, source)
-        try:
-            safety_copy = _keep(database, clock.now())
-            # The old WAL goes before the new file comes: a WAL of another database is poison.
-            for leftover in _companions(database):
-                leftover.unlink(missing_ok=True)
-            copy.replace(database)
-            _sync_directory(database.parent)
-        except OSError as error:
-            raise StorageError(f"the backup could not be put in place: {error}") from None
-    return Restored(contents.created_at, contents.calls, contents.keys, safety_copy)
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with workspace(target.parent) as place:
+            unfinished = place / "backup"
+            await _write(database, ring, clock.now(), unfinished, progress)
+            await asyncio.to_thread(_read_through, unfinished, ring)
+            await asyncio.to_thread(_name, unfinished, target)
+    except OSError as error:
+        raise StorageError(f"the backup {target} cannot be written: {error.strerror}") from None
+    except exc.SQLAlchemyError as error:
+        raise StorageError(f"the database {database.name} cannot be read to its end: {_first_line(error)}") from error
+    return await asyncio.to_thread(describe, target)
 
 
 def describe(source: Path) -> Contents:
     """What a backup's header says, unproven; raises StorageError where the file is no backup."""
     try:
         with source.open("rb") as file:
-            header, _ = _read_header(file, source)
-            return _contents(header, source)
+            return _contents(envelopes.read_header(file, source), source)
     except OSError as error:
-        raise StorageError(f"the backup {source} cannot be read: {error.strerror}") from None
+        raise _unreadable(source, error) from None
 
 
-def _create(path: Path, ring: KeyRing, now: int, target: Path) -> Contents:
+def prove(source: Path, ring: KeyRing, progress: dumps.Progress = unheard) -> Contents:
+    """Open every chunk and count every row; raises StorageError. Needs no room on the disk."""
     try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _temporary(path) as copy:
-            header = _copy(path, copy) | {"format": 1, "created_at": now}
-            key = AESGCM.generate_key(KEY_BYTES * 8)
-            header["key"] = base64.b64encode(ring.seal(key, _PLACE)).decode()
-            with _temporary(target) as unfinished:
-                with copy.open("rb") as plain, unfinished.open("wb") as sealed:
-                    _seal(plain, sealed, json.dumps(header, sort_keys=True).encode(), key)
-                    sealed.flush()
-                    os.fsync(sealed.fileno())
-                # The empty file of our own takes the name, so that the rename replaces nobody else's.
-                os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-                unfinished.replace(target)
-            _sync_directory(target.parent)
-    except FileExistsError:
-        raise StorageError(f"{target} exists; a backup replaces no file: name another one") from None
+        return _contents(_read_through(source, ring, progress), source)
     except OSError as error:
-        raise StorageError(f"the backup {target} cannot be written: {error.strerror}") from None
-    return describe(target)
+        raise _unreadable(source, error) from None
 
 
-def _copy(path: Path, copy: Path) -> dict[str, Any]:
-    """One consistent copy through SQLite's own backup, in one step: a writer neither waits for it nor makes it start again."""
-    with (
-        contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source,
-        contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as target,
-    ):
-        source.backup(target)
-        target.execute("PRAGMA journal_mode=DELETE")
-        return {
-            "calls": target.execute("SELECT count(*) FROM calls").fetchone()[0],
-            "keys": target.execute("SELECT count(*) FROM keys").fetchone()[0],
-            "schema": target.execute("SELECT version_num FROM alembic_version").fetchone()[0],
-        }
+async def rehearse(source: Path, ring: KeyRing, beside: Path, progress: dumps.Progress = unheard) -> Contents:
+    """Restore into a database that is thrown away, made in the directory `beside`; raises StorageError.
+
+    What passes restores here. Needs as much room there as the database takes.
+    """
+    with workspace(beside) as place:
+        return _contents(await build(source, ring, place / "sekisho.db", progress), source)
 
 
-def _seal(plain: IO[bytes], sealed: IO[bytes], header: bytes, key: bytes) -> None:
-    sealed.write(MAGIC + _LENGTH.pack(len(header)) + header)
-    cipher, bound = AESGCM(key), hashlib.sha256(header).digest()
-    number, chunk = 0, plain.read(CHUNK)
-    while True:
-        following = plain.read(CHUNK)
-        data = cipher.encrypt(_NONCE.pack(number, not following), chunk, bound)
-        sealed.write(_LENGTH.pack(len(data)) + data)
-        if not following:
-            return
-        number, chunk = number + 1, following
-
-
-def _open(source: Path, ring: KeyRing, copy: Path) -> Contents:
+async def build(source: Path, ring: KeyRing, path: Path, progress: dumps.Progress = unheard) -> envelopes.Header:
+    """Load a backup into a new SQLite file, whole and forced to the disk, at this version's schema; raises StorageError."""
+    database = Sqlite(path)
     try:
-        with source.open("rb") as sealed, copy.open("wb") as plain:
-            header, raw = _read_header(sealed, source)
-            try:
-                key = ring.open(base64.b64decode(header["key"]), _PLACE)
-            except (SealError, ValueError, KeyError, TypeError):
-                raise StorageError(f"the backup {source} was sealed with another secret key; put that key's file in place first") from None
-            _unseal(sealed, plain, hashlib.sha256(raw).digest(), key, source)
-            plain.flush()
-            os.fsync(plain.fileno())
-        return _contents(header, source)
-    except OSError as error:
-        raise StorageError(f"the backup {source} cannot be read: {error.strerror}") from None
+        await database.open()
+        async with database.writer() as connection:
+            header = await connection.run_sync(lambda within: fill(within, source, ring, progress))
+    finally:
+        await database.close()
+    sync(path)
+    return header
 
 
-def _unseal(sealed: IO[bytes], plain: IO[bytes], bound: bytes, key: bytes, source: Path) -> None:
-    cipher = AESGCM(key)
-    number, last = 0, False
-    while not last:
-        length = sealed.read(_LENGTH.size)
-        data = b"" if len(length) < _LENGTH.size else sealed.read(min(_LENGTH.unpack(length)[0], CHUNK + 16))
-        # Whether a chunk is the last is a part of what seals it; more bytes behind it show which of the two to expect.
-        following = sealed.read(1)
-        last = not following
-        try:
-            plain.write(cipher.decrypt(_NONCE.pack(number, last), data, bound))
-        except (InvalidTag, ValueError):
-            raise StorageError(f"the backup {source} is cut or damaged (chunk {number}); use another one") from None
-        number += 1
-        if following:
-            sealed.seek(-1, os.SEEK_CUR)
+def fill(connection: Connection, source: Path, ring: KeyRing, progress: dumps.Progress, node: str = "") -> envelopes.Header:
+    """Load a backup into a database without tables, in the caller's transaction, and bring it to this version's schema.
 
+    The installation gets a new name by it: what others remember of the old one (a sealed snapshot, say) is not of this state. Open
+    calls and places in the journal that are nobody's become those of `node`; where a database has one node, all of them are its own.
+    Raises StorageError.
+    """
+    # Alembic takes a quarter of a second to import: whoever only makes backups does not pay it.
+    from sekisho.storage.migrations import runner
 
-def _read_header(file: IO[bytes], source: Path) -> tuple[dict[str, Any], bytes]:
-    start = file.read(len(MAGIC) + _LENGTH.size)
-    if len(start) == len(MAGIC) + _LENGTH.size and start.startswith(MAGIC):
-        (length,) = _LENGTH.unpack_from(start, len(MAGIC))
-        raw = file.read(min(length, _MAX_HEADER))
-        try:
-            header = json.loads(raw)
-            if header["format"] == 1:
-                return header, raw
-        except (ValueError, KeyError, TypeError):
-            pass
-    raise StorageError(f"{source} is no backup of Sekisho, or its beginning is damaged")
-
-
-def _contents(header: dict[str, Any], source: Path) -> Contents:
     try:
-        created_at, calls, keys = (int(header[name]) for name in ("created_at", "calls", "keys"))
-    except (KeyError, TypeError, ValueError):
-        raise StorageError(f"{source} is no backup of Sekisho, or its beginning is damaged") from None
-    return Contents(source, created_at, calls, keys, source.stat().st_size)
+        with _opened(source, ring, progress) as (header, entries):
+            _require_known(runner.require_known, header.schema, source)
+            runner.upgrade(connection, header.schema)
+            dumps.load(connection, entries, dumps.tables_of(connection, header.schema), source)
+        _rename(connection, ring, source)
+        if header.schema != HEAD:
+            runner.upgrade(connection)
+        for table in (calls_open, journal_positions):
+            change = update(table).values(node=node)
+            connection.execute(change.where(table.c.node == "") if node else change)
+    except exc.SQLAlchemyError as error:
+        raise StorageError(f"the backup {source} does not become a database of this version: {_first_line(error)}") from error
+    return header
 
 
-def _check_copy(copy: Path, ring: KeyRing, source: Path) -> None:
-    """Make sure that the opened copy is a sound database of this key ring."""
-    try:
-        with contextlib.closing(sqlite3.connect(f"{copy.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-            fingerprint = (connection.execute("SELECT ring_fingerprint FROM revisions").fetchone() or ("nobody",))[0]
-    except sqlite3.DatabaseError as error:
-        raise StorageError(f"the database inside {source} is damaged: {error}") from None
-    if verdict != "ok":
-        raise StorageError(f"the database inside {source} is damaged: {verdict}")
+def _rename(connection: Connection, ring: KeyRing, source: Path) -> None:
+    fingerprint = connection.execute(text("SELECT ring_fingerprint FROM revisions")).scalar_one_or_none()
+    if fingerprint is None:
+        raise StorageError(f"the database inside {source} has lost its first row; use another backup")
     if fingerprint != ring.fingerprint():
         raise StorageError(
             f"the database inside {source} belongs to another secret key ({fingerprint}); put that key's file in place first"
         )
+    connection.execute(text("UPDATE revisions SET instance = :instance"), {"instance": f"sekisho-{token(9)}"})
 
 
-def _keep(database: Path, now: int) -> Path | None:
-    """Copy the database and its companions to a directory of their own."""
-    present = [each for each in (database, *_companions(database)) if each.exists()]
-    if not present:
-        return None
-    directory = database.parent / "backups" / f"replaced-{now}"
-    directory.mkdir(mode=0o700, parents=True)
-    for each in present:
-        shutil.copy2(each, directory / each.name)
-        with (directory / each.name).open("rb") as file:
-            os.fsync(file.fileno())
-    _sync_directory(directory)
-    return directory
+def _require_known(require: Callable[[str], None], schema: str, source: Path) -> None:
+    try:
+        require(schema)
+    except StorageError:
+        raise StorageError(
+            f"the backup {source} was made by a newer version of Sekisho (schema {schema}; this one has {HEAD}); "
+            "restore it with that version"
+        ) from None
 
 
-def _companions(database: Path) -> tuple[Path, Path]:
-    return database.with_name(f"{database.name}-wal"), database.with_name(f"{database.name}-shm")
+async def _write(database: Database, ring: KeyRing, now: int, unfinished: Path, progress: dumps.Progress) -> None:
+    async with database.reader(seconds=LONG_SECONDS) as connection:
+        header, tables = await connection.run_sync(lambda within: _survey(within, now))
+        done, total = 0, sum(header.rows.values())
+        with await asyncio.to_thread(_new_file, unfinished) as file:
+            writer = envelopes.Writer(file, header, ring)
+            waiting = bytearray()
+            async with contextlib.aclosing(dumps.dump(connection, tables)) as entries:
+                async for entry, rows in entries:
+                    waiting += entry
+                    done += rows
+                    if len(waiting) >= envelopes.CHUNK:
+                        await asyncio.to_thread(writer.write, bytes(waiting))
+                        waiting.clear()
+                        progress(done, total)
+            await asyncio.to_thread(writer.write, bytes(waiting))
+            await asyncio.to_thread(writer.finish)
+            progress(done, total)
+
+
+def _new_file(path: Path) -> IO[bytes]:
+    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
+
+
+def _survey(connection: Connection, now: int) -> tuple[envelopes.Header, list[Table]]:
+    schema = dumps.schema_of(connection)
+    tables = dumps.tables_of(connection, schema)
+    instance = connection.execute(text("SELECT instance FROM revisions")).scalar_one_or_none()
+    return envelopes.Header(now, schema, str(instance or ""), dumps.count(connection, tables)), tables
+
+
+def _name(unfinished: Path, target: Path) -> None:
+    """Give the finished file its name, unless another one has it."""
+    try:
+        os.link(unfinished, target)
+    except FileExistsError:
+        raise StorageError(f"{target} exists; a backup replaces no file: name another one") from None
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if target.exists():
+            raise StorageError(f"{target} exists; a backup replaces no file: name another one") from None
+        unfinished.rename(target)
+    sync(target.parent)
 
 
 @contextlib.contextmanager
-def _temporary(beside: Path) -> Iterator[Path]:
-    """A file of mode 0600 in the same directory, gone at the end."""
-    path = beside.with_name(f".{beside.name}.{os.urandom(6).hex()}")
+def _opened(source: Path, ring: KeyRing, progress: dumps.Progress) -> Iterator[tuple[envelopes.Header, Iterator[dumps.Entry]]]:
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        with source.open("rb") as file:
+            header, pieces = envelopes.open_sealed(file, ring, source)
+            yield header, dumps.verified(dumps.entries(pieces, source), header.rows, source, progress)
     except OSError as error:
-        raise StorageError(f"no file can be made in {beside.parent}: {error.strerror}") from None
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
+        raise _unreadable(source, error) from None
 
 
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _read_through(source: Path, ring: KeyRing, progress: dumps.Progress = unheard) -> envelopes.Header:
+    with _opened(source, ring, progress) as (header, entries):
+        for _ in entries:
+            pass
+    return header
+
+
+def _unreadable(source: Path, error: OSError) -> StorageError:
+    return StorageError(f"the backup {source} cannot be read: {error.strerror}")
+
+
+def _contents(header: envelopes.Header, source: Path) -> Contents:
+    return Contents(source, header.created_at, header.rows.get("calls", 0), header.rows.get("keys", 0), source.stat().st_size)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__])[0]

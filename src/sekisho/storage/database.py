@@ -1,191 +1,160 @@
-"""One connection writes, others only read.
+"""What both databases of ours do alike: one writer at a time, consistent reads, and one line for every trouble.
 
-SQLite takes one writer at a time anyway; that ours is one connection behind one lock makes waiting fair and bounded, and keeps clear
-of the fault of SQLite 3.7.0 to 3.51.2 that can corrupt a WAL when several connections write and checkpoint.
+Everything above this layer is written as if it were alone with the database: what it looks up in a writing transaction stays true until
+that transaction ends. SQLite gives that by itself. On PostgreSQL each writing transaction takes one lock that all nodes share, so the
+decisions of the slices are the same on both, and two nodes wait for each other for the milliseconds of a commit.
 """
 
+import abc
 import asyncio
-import contextlib
-import os
-import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import ClassVar, Final
 
-from sqlalchemy import URL, event, exc, make_url
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import exc
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sekisho.storage.errors import StorageError, UnavailableError, translate
+from sekisho.storage.errors import MigrationFailedError, UnavailableError
 
 READERS: Final = 4
-"""Reading connections at most: each is a thread, and what people ask at once is little."""
+"""Reading connections at most: what people ask at once is little."""
 
 WAIT_SECONDS: Final = 5.0
 """How long a write waits for its turn before it is refused; a console that hangs longer helps nobody."""
 
-SYNCHRONOUS: Final = ("FULL", "NORMAL")
-"""FULL survives a power cut with every commit; NORMAL may lose the last ones then, never the consistency."""
 
-_SQLITE_MAGIC: Final = b"SQLite format 3\0"
-_HEAD_BYTES: Final = 20
-_WRITE_VERSION: Final = 18
-"""Where the file's head says how it is written (SQLite's file format, 1.3.3)."""
-_WRITES_WAL: Final = 2
+class Database(abc.ABC):
+    """An open database. `open()` before use, `close()` after; both inside the loop that uses it."""
 
+    kind: ClassVar[str]
+    """sqlite or postgresql."""
+    mark: ClassVar[str]
+    """How the driver spells a parameter in SQL that is written by hand."""
+    shared: ClassVar[bool] = False
+    """Whether other nodes may write it."""
 
-def sqlite_path(url: str) -> Path:
-    """The file of a `sqlite:///…` URL; raises StorageError where the URL is another's."""
-    try:
-        parsed = make_url(url)
-    except exc.ArgumentError:
-        raise StorageError("the database URL is not readable; write it as sqlite:////absolute/path/sekisho.db") from None
-    if parsed.get_backend_name() != "sqlite":
-        raise StorageError(
-            f"the database {parsed.get_backend_name()!r} is not supported; write the URL as sqlite:////absolute/path/sekisho.db"
-        )
-    if not parsed.database or parsed.database == ":memory:" or parsed.query:
-        raise StorageError("the database URL needs a plain file, such as sqlite:////absolute/path/sekisho.db")
-    return Path(parsed.database)
-
-
-class Database:
-    """An open SQLite file. `open()` before use, `close()` after; both inside the loop that uses it."""
-
-    kind: Final = "sqlite"
-
-    def __init__(self, path: Path, *, synchronous: str = "FULL", readers: int = READERS, wait: float = WAIT_SECONDS) -> None:
-        if synchronous not in SYNCHRONOUS:
-            raise StorageError(f"database.synchronous is {synchronous!r}; give one of {', '.join(SYNCHRONOUS)}")
-        self.path = path
-        self._synchronous = synchronous
+    def __init__(self, name: str, *, readers: int, wait: float) -> None:
+        self.name: Final = name
+        """For people: the file, or host, port and database; never a password."""
+        self.readers: Final = readers
         self._wait = wait
-        self._turn = asyncio.Lock()
-        self._writer = _engine(path, self._writer_pragmas(), begin="BEGIN IMMEDIATE", size=1)
-        self._readers = _engine(path, self._reader_pragmas(), begin="BEGIN", size=readers, read_only=True)
+        self._lock = asyncio.Lock()
+        self._frozen: str | None = None
+        self._shut: str | None = None
+        self._opener: asyncio.Task[object] | None = None
 
-    async def open(self) -> None:
-        """Create the file (mode 0600) where there is none, and connect; raises StorageError, and then nothing was changed."""
-        await asyncio.to_thread(_check_file, self.path)
-        async with self.writer():
-            pass
+    @property
+    @abc.abstractmethod
+    def connections(self) -> int:
+        """How many connections there are at most."""
 
-    async def close(self) -> None:
-        await self._readers.dispose()
-        await self._writer.dispose()
+    @property
+    def frozen(self) -> str | None:
+        """Why it takes no writes; None where it does."""
+        return self._frozen
 
-    @asynccontextmanager
-    async def writer(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction on the one writing connection: committed at the end of the block, rolled back where it raises.
+    def freeze(self, reason: str) -> None:
+        """Refuse all writes from now on: what is there is not what this version would make of it."""
+        self._frozen = reason
 
-        Raises UnavailableError when the turn does not come in time.
-        """
+    def shut(self, reason: str) -> None:
+        """Refuse everybody with this reason until `unshut`, except for the task that is `opening` it: it cannot be read, or must not be."""
+        self._shut = reason
+
+    def unshut(self) -> None:
+        """Let everybody in again."""
+        self._shut = None
+
+    @contextmanager
+    def opening(self) -> Iterator[None]:
+        """Let the current task in, whether or not it is shut, for the length of the block."""
+        self._opener = asyncio.current_task()
         try:
-            async with asyncio.timeout(self._wait):
-                await self._turn.acquire()
-        except TimeoutError:
-            raise UnavailableError(f"the database {self.path.name} is busy with another write; try again") from None
-        try:
-            async with self._writer.begin() as connection:
-                yield connection
-        except exc.DBAPIError as error:
-            raise translate(error, self.path.name) from error
+            yield
         finally:
-            self._turn.release()
+            self._opener = None
+
+    @abc.abstractmethod
+    async def holds_anything(self) -> bool:
+        """Whether there is something that a new key ring would lose; asked before `open`. Raises StorageError."""
+
+    @abc.abstractmethod
+    async def open(self) -> None:
+        """Connect and make sure that this can be our database; raises StorageError, and then nothing was changed."""
+
+    @abc.abstractmethod
+    async def close(self) -> None:
+        """Let go of all connections."""
 
     @asynccontextmanager
-    async def reader(self) -> AsyncIterator[AsyncConnection]:
-        """One consistent read: all statements of the block see the same state. It cannot write."""
+    async def writer(self, *, seconds: float | None = None) -> AsyncIterator[AsyncConnection]:
+        """One transaction that has no other writer beside it: committed at the end of the block, rolled back where it raises.
+
+        `seconds` is for work that takes longer than any request, such as a migration. Raises UnavailableError when the turn does not
+        come in time.
+        """
+        self._let_in()
+        if self._frozen is not None:
+            raise MigrationFailedError(self._frozen)
         try:
-            async with self._readers.begin() as connection:
+            async with self._write(seconds) as connection:
                 yield connection
-        except exc.TimeoutError:
-            raise UnavailableError(f"the database {self.path.name} is busy with other reads; try again") from None
         except exc.DBAPIError as error:
-            raise translate(error, self.path.name) from error
+            raise self._translated(error) from error
 
-    def _writer_pragmas(self) -> tuple[str, ...]:
-        return (
-            "PRAGMA journal_mode=WAL",
-            f"PRAGMA synchronous={self._synchronous}",
-            "PRAGMA foreign_keys=ON",
-            f"PRAGMA busy_timeout={int(self._wait * 1000)}",
-            "PRAGMA cache_size=-16384",
-            "PRAGMA temp_store=MEMORY",
-            # What a burst has made of the WAL is given back to the disk by the next checkpoint.
-            "PRAGMA journal_size_limit=67108864",
-        )
+    @asynccontextmanager
+    async def reader(self, *, seconds: float | None = None) -> AsyncIterator[AsyncConnection]:
+        """One consistent read: all statements of the block see the same state. It cannot write.
 
-    def _reader_pragmas(self) -> tuple[str, ...]:
-        return ("PRAGMA query_only=ON", f"PRAGMA busy_timeout={int(self._wait * 1000)}", "PRAGMA temp_store=MEMORY")
+        `seconds` is for reads that take longer than any request, such as a check of everything.
+        """
+        self._let_in()
+        try:
+            async with self._read(seconds) as connection:
+                yield connection
+        except exc.DBAPIError as error:
+            if self._frozen is not None:
+                # An older schema may lack what this version asks for.
+                raise MigrationFailedError(self._frozen) from error
+            raise self._translated(error) from error
 
+    def settled(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A read after which no write of this node is still under way, whatever became of its connection."""
+        return self.reader()
 
-def _engine(path: Path, pragmas: tuple[str, ...], *, begin: str, size: int, read_only: bool = False) -> AsyncEngine:
-    url = URL.create("sqlite+aiosqlite", database=path.absolute().as_uri(), query={"uri": "true", "mode": "ro" if read_only else "rw"})
-    engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_timeout=WAIT_SECONDS)
+    @abc.abstractmethod
+    async def announce(self, connection: AsyncConnection, revision: int) -> None:
+        """Tell every node of a new revision, once this transaction is committed."""
 
-    @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, _: object) -> None:
-        # The driver opens no transactions of its own: `begin` below decides which kind.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(pragma)
-        cursor.close()
+    def announcements(self) -> AsyncGenerator[int, None]:
+        """The revisions that are announced, by whichever node; 0 as soon as none is missed any more, and when all has been silent.
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def start(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
+        Only where the database is shared. Raises UnavailableError when the connection is lost.
+        """
+        raise NotImplementedError
 
-    return engine
+    @abc.abstractmethod
+    def _write(self, seconds: float | None) -> AbstractAsyncContextManager[AsyncConnection]: ...
 
+    @abc.abstractmethod
+    def _read(self, seconds: float | None) -> AbstractAsyncContextManager[AsyncConnection]: ...
 
-def _check_file(path: Path) -> None:
-    """Make the empty file, or make sure that what lies there is one of SQLite's."""
-    wal = path.with_name(f"{path.name}-wal")
-    try:
-        # SQLite deletes a WAL that lies beside an empty file, and with it what may be the only copy of everything.
-        if not (path.exists() and path.stat().st_size) and wal.exists() and wal.stat().st_size:
-            raise StorageError(
-                f"the database {path} is missing or empty, but its log {wal.name} is there; nothing was changed: put the database back "
-                "beside it, or move the log away to start empty"
-            )
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except OSError as error:
-        raise StorageError(f"the database {path} cannot be opened: {error.strerror}; check the directory and its permissions") from None
-    if head and not head.startswith(_SQLITE_MAGIC):
-        raise StorageError(
-            f"the file {path} is not a SQLite database, or damaged; nothing was changed: put a backup in its place with "
-            "`sekisho backup restore`, or move the file away to start empty"
-        )
-    if head and head[_WRITE_VERSION] != _WRITES_WAL:
-        # The pragma that switches to the log would be the first change made to it.
-        _check_owner(path, wal)
+    @abc.abstractmethod
+    def _translated(self, error: exc.DBAPIError) -> Exception: ...
 
+    def _let_in(self) -> None:
+        if self._shut is not None and asyncio.current_task() is not self._opener:
+            raise UnavailableError(self._shut)
 
-def _check_owner(path: Path, wal: Path) -> None:
-    """Make sure that the tables are ours, before a pragma of ours changes so much as the header of somebody else's file."""
-    # Without a log beside it the file is all there is, and may be read without a trace.
-    how = "mode=ro" if wal.exists() else "mode=ro&immutable=1"
-    try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as connection:
-            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    except sqlite3.Error as error:
-        raise StorageError(
-            f"the file {path} is damaged ({error}); nothing was changed: put a backup in its place with `sekisho backup restore`, "
-            "or move the file away to start empty"
-        ) from None
-    if tables and "alembic_version" not in tables:
-        raise StorageError(f"the database {path} belongs to another program; nothing was changed: point SEKISHO_DATABASE_URL elsewhere")
-
-
-def library_version() -> tuple[int, ...]:
-    """Of the SQLite library in this process."""
-    return sqlite3.sqlite_version_info
-
-
-def library_may_corrupt_wal() -> bool:
-    """Whether this SQLite has the fault that several writing connections can run into."""
-    return (3, 7, 0) <= library_version() <= (3, 51, 2)
+    @asynccontextmanager
+    async def _turn(self, seconds: float) -> AsyncIterator[None]:
+        """This node's own order of writers; raises UnavailableError when it does not come in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise UnavailableError(f"the database {self.name} is busy with another write; try again") from None
+        try:
+            yield
+        finally:
+            self._lock.release()

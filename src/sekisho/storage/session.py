@@ -29,6 +29,11 @@ class Session:
             return self._revision
         return int((await self.connection.execute(select(revisions.c.revision))).scalar_one())
 
+    @property
+    def has_changes(self) -> bool:
+        """Whether anything was announced."""
+        return self._revision is not None
+
     async def change_keys(self) -> int:
         """Announce that keys change in this transaction; the revision to write beside them."""
         if self._revision is None:
@@ -73,6 +78,8 @@ class Sessions:
             session = Session(connection)
             value = await work(session)
             revision = await session.revision()
+            if session.has_changes:
+                await self._database.announce(connection, revision)
         # Also where nothing changed: what was repeated because of a warning returns only when the workers know the first one.
         publication = await self._publisher.publish()
         return Committed(value, revision, publication.warnings)

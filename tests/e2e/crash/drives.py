@@ -1,5 +1,8 @@
 """One drive: clients that know what they received, an upstream that knows what it saw, a killer, and the comparison afterwards.
 
+Ports are outside of the range that the system gives to outgoing connections: where nobody listens for a second, one of the many that
+try to connect could be given the very port as its own, and would be talking to itself.
+
 Each call has a marker, which goes to the upstream in the body and into the record as the client's own request id: so a record is
 matched to its call whether or not an answer ever came.
 """
@@ -11,38 +14,52 @@ import json
 import os
 import random
 import signal
-import subprocess
+import socket
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.e2e.faults.arena import Arena, Newcomer, Record
+from tests.e2e.crash.victims import MODEL, WORKER, Deaths, kill_by_turns
+from tests.e2e.faults.arena import Arena, Management, Newcomer, Record
 from tests.e2e.faults.clients import Call, chat
-from tests.e2e.faults.rows import STEADY
 from tests.e2e.faults.scripts import LAST_CHUNK, SSE_HEAD, USAGE, ScriptedUpstream, chunk, chunked, completion, frames, json_answer
 from tests.support.messages import Message
 from tests.support.product import Product, descendants, eventually
 from tests.support.upstream import Pause, Reply, Send, Step
 
-MODEL: Final = f"{STEADY}/m"
-SERVES_AGAIN_S: Final = 1.0
-"""From the kill to the first call that a new worker has served whole."""
-MOST_BETWEEN: Final = 1
-"""Calls of a run that a kill may hit between their record and their last byte."""
+BETWEEN_PER_KILLS: Final = 30
+"""One call for each so many kills may be hit between its record and its last byte."""
+RECORDED_S: Final = 20.0
+"""How long the records of a drive may take to be in the database after its end."""
 
 
 @dataclass
 class Plan:
-    """What to do. The same seed gives the same calls and the same instants of killing."""
+    """What to do. The same seed gives the same calls, victims and instants of killing."""
 
     seconds: float
-    kills: int
     seed: int
+    kills: int | None = None
+    """So many at random instants; None for one each `every` seconds."""
+    every: float = 2.0
+    victims: tuple[str, ...] = (WORKER,)
+    """Who may die; see `victims`."""
     clients: int = 12
     workers: int = 1
     ends_with_all: bool = False
     """At the end, kill supervisor, node and workers at one blow, and compare after a new start on the same home."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the product, such as where its database is."""
+    patience: float = 1.0
+    """How many times longer than promised the service may be away: the promise is for a machine that does nothing else."""
+
+    def instants(self, dice: random.Random) -> list[float]:
+        """When to kill, in seconds from the start."""
+        if self.kills is not None:
+            return sorted(dice.uniform(0.5, self.seconds) for _ in range(self.kills))
+        return [self.every * number for number in range(1, int(self.seconds / self.every) + 1)]
 
 
 @dataclass
@@ -70,8 +87,7 @@ class Report:
     """Calls that ended by no will of their client."""
     seen: int = 0
     recorded: Counter[str] = field(default_factory=Counter)
-    serves_again: list[float] = field(default_factory=list)
-    """Seconds, one for each kill."""
+    deaths: Deaths = field(default_factory=Deaths)
     faults: list[str] = field(default_factory=list)
     """Each is one breach of the law."""
     between: list[str] = field(default_factory=list)
@@ -79,11 +95,11 @@ class Report:
 
     def lines(self) -> list[str]:
         """For people."""
-        slowest = f"{max(self.serves_again):.3f}" if self.serves_again else "-"
         return [
             f"seed {self.seed}: {self.calls} calls, {self.whole} received whole, {self.left} left, {self.broken} broken off by "
-            f"{len(self.serves_again)} kills; the upstream saw {self.seen}",
-            f"recorded: {dict(self.recorded)}; slowest new worker: {slowest} s",
+            f"{len(self.deaths.happened)} deaths; the upstream saw {self.seen}",
+            f"recorded: {dict(self.recorded)}",
+            *self.deaths.lines(),
             *self.faults[:20],
             f"{len(self.faults)} faults, {len(self.between)} killed between record and last byte",
         ]
@@ -111,13 +127,6 @@ class MixedUpstream(ScriptedUpstream):
         return Reply((*steps, Send(LAST_CHUNK)))
 
 
-def worker_pids(supervisor: int) -> list[int]:
-    """The workers as the process table has them."""
-    table = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in table.splitlines()]
-    return [int(pid) for pid, parent, arguments in rows if int(parent) == supervisor and "sekisho.dataplane.worker" in arguments]
-
-
 def _kill_all(product: Product) -> None:
     """End every process of the product as a power cut would, but for the disk."""
     assert product.process is not None
@@ -129,14 +138,40 @@ def _kill_all(product: Product) -> None:
 
 def drive(plan: Plan) -> Report:
     """Run a whole drive on a product of its own."""
-    with Arena.open(upstream=MixedUpstream(plan.seed), workers=plan.workers) as arena:
+    with MixedUpstream(plan.seed) as upstream, _product(plan) as product:
+        arena = Arena(product, upstream)
         report = Report(plan.seed)
         clients = [arena.newcomer(f"client {number}") for number in range(plan.clients)]
         made = asyncio.run(_load(arena, plan, clients, report))
+        arena.management.close()
         if plan.ends_with_all:
-            arena.restart()
-        _compare(arena, made, report)
+            product.start()
+        arena.management = Management(product.home / "run" / "node.sock")
+        try:
+            arena.wait_management()
+            _compare(arena, upstream.markers, made, report, plan.patience)
+        finally:
+            arena.management.close()
         return report
+
+
+def _product(plan: Plan) -> Product:
+    """A product that is not started yet, on ports that no outgoing connection is given."""
+    product = Product(workers=plan.workers, environment=plan.environment)
+    product.port, product.console_port = _low_ports()
+    return product
+
+
+def _low_ports() -> tuple[int, int]:
+    """Two loopback ports below the range of outgoing connections, free a moment ago."""
+    free: list[int] = []
+    with contextlib.ExitStack() as stack:
+        while len(free) < 2:
+            probe = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", random.SystemRandom().randrange(20_000, 32_000)))
+                free.append(probe.getsockname()[1])
+    return free[0], free[1]
 
 
 async def _load(arena: Arena, plan: Plan, clients: list[Newcomer], report: Report) -> list[Made]:
@@ -145,19 +180,36 @@ async def _load(arena: Arena, plan: Plan, clients: list[Newcomer], report: Repor
     async with asyncio.TaskGroup() as group:
         for number, client in enumerate(clients):
             dice = random.Random(f"{plan.seed} client {number}")
-            group.create_task(_client(arena, client, dice, made, number, stop), name=f"client {number}")
-        await _killer(arena, plan, report)
+            group.create_task(_client(arena, client, dice, made, number, stop, report.deaths), name=f"client {number}")
+        started, dice = time.monotonic(), random.Random(f"{plan.seed} kills")
+        await kill_by_turns(arena, dice, plan.victims, plan.instants(dice), report.deaths)
+        await asyncio.sleep(max(0.0, started + plan.seconds - time.monotonic()))
         stop.set()
         if plan.ends_with_all:
             await asyncio.to_thread(_kill_all, arena.product)
     return made
 
 
-async def _client(arena: Arena, client: Newcomer, dice: random.Random, made: list[Made], number: int, stop: asyncio.Event) -> None:
+async def _connected(arena: Arena, stop: asyncio.Event, deaths: Deaths) -> Call | None:
+    """A fresh connection, tried again while there is no supervisor to hold the ports open; None at the end of the drive."""
+    while True:
+        try:
+            return await Call.open(arena.port)
+        except ConnectionError:
+            if stop.is_set():
+                return None
+            assert time.monotonic() < deaths.refused_until, "a listening socket outlives its workers, so no connection is refused"
+            await asyncio.sleep(0.05)
+
+
+async def _client(
+    arena: Arena, client: Newcomer, dice: random.Random, made: list[Made], number: int, stop: asyncio.Event, deaths: Deaths
+) -> None:
     """One call after the other, over one connection as long as it holds."""
     connection: Call | None = None
     for count in itertools.count():
-        if stop.is_set():
+        connection = connection or await _connected(arena, stop, deaths)
+        if connection is None or stop.is_set():
             break
         stream = dice.random() < 0.6
         call = Made(f"{number}-{count}", stream)
@@ -165,8 +217,6 @@ async def _client(arena: Arena, client: Newcomer, dice: random.Random, made: lis
         leaves_after = dice.randrange(0, 6) if dice.random() < 0.08 else None
         request = chat(MODEL, call.marker, client.key, stream=stream, usage=dice.random() < 0.5, headers=(f"x-request-id: {call.marker}",))
         try:
-            if connection is None:
-                connection = await Call.open(arena.port)
             await connection.again(request)
             if leaves_after is None:
                 answer = await connection.read_to_end()
@@ -179,9 +229,6 @@ async def _client(arena: Arena, client: Newcomer, dice: random.Random, made: lis
                 if call.left:
                     await connection.leave()
         except ConnectionError:
-            if connection is None:
-                assert stop.is_set(), "a listening socket outlives its workers, so no connection is refused before the end"
-                break
             answer = connection.answer
         call.request_id, call.status, call.whole = answer.request_id, answer.status, answer.whole
         if not connection.reusable or dice.random() < 0.1:
@@ -191,43 +238,16 @@ async def _client(arena: Arena, client: Newcomer, dice: random.Random, made: lis
         connection.writer.close()
 
 
-async def _killer(arena: Arena, plan: Plan, report: Report) -> None:
-    """Kill at instants spread at random over the whole time, and wait after each until a new worker serves."""
-    process = arena.product.process
-    assert process is not None
-    dice = random.Random(f"{plan.seed} kills")
-    instants = sorted(dice.uniform(0.5, plan.seconds) for _ in range(plan.kills))
-    started = time.monotonic()
-    for instant in instants:
-        await asyncio.sleep(max(0.0, started + instant - time.monotonic()))
-        pid = dice.choice(await asyncio.to_thread(worker_pids, process.pid))
-        killed_at = time.monotonic()
-        os.kill(pid, signal.SIGKILL)
-        report.serves_again.append(await _serves(arena) - killed_at)
-    await asyncio.sleep(max(0.0, started + plan.seconds - time.monotonic()))
-
-
-async def _serves(arena: Arena) -> float:
-    """When a call over a fresh connection was answered whole; the calls of the killer itself are not among the compared."""
-    while True:
-        with contextlib.suppress(ConnectionError):
-            answer = await (await Call.open(arena.port, chat(MODEL, "probe", arena.key))).read_all()
-            if answer.whole and answer.status == 200:
-                return answer.ended_at
-
-
-def _compare(arena: Arena, made: list[Made], report: Report) -> None:
+def _compare(arena: Arena, markers: Counter[str], made: list[Made], report: Report, patience: float) -> None:
     """Fill the report: every call has the records that it must have and no other."""
-    assert isinstance(arena.upstream, MixedUpstream)
-    markers = arena.upstream.markers
-    _wait_until_recorded(arena, made)
+    _wait_until_recorded(arena, markers)
     records = arena.management.all_calls()
     owners, surplus = _match([record for record in records if record["key_id"] != arena.key_id])
     report.faults += [f"a record that belongs to no call, or is the second of one: {record}" for record in surplus]
     for call in made:
         found = _judge(call, owners.get(call.marker), markers[call.marker])
         (report.between if _fell_between(call, owners.get(call.marker)) else report.faults).extend(found)
-    if len(report.between) > MOST_BETWEEN:
+    if len(report.between) > 1 + len(report.deaths.happened) // BETWEEN_PER_KILLS:
         report.faults += report.between
     report.calls, report.whole, report.left = len(made), sum(call.whole for call in made), sum(call.left for call in made)
     report.broken = report.calls - report.whole - report.left
@@ -235,7 +255,7 @@ def _compare(arena: Arena, made: list[Made], report: Report) -> None:
     report.recorded = Counter(record["status"] for record in records)
     ids = Counter(record["request_id"] for record in records)
     report.faults += [f"request {request_id} is recorded {count} times" for request_id, count in ids.items() if count > 1]
-    report.faults += [f"a new worker took {took:.3f} s to serve" for took in report.serves_again if took > SERVES_AGAIN_S]
+    report.faults += report.deaths.faults(patience)
     totals = arena.management.get("/api/usage", period="24h", by="model")["totals"]
     rolled = {status: totals[status] for status in ("completed", "failed", "cancelled")}
     if rolled != {status: report.recorded[status] for status in rolled}:
@@ -284,14 +304,12 @@ def _judge(call: Made, record: Record | None, seen: int) -> list[str]:
     return []
 
 
-def _wait_until_recorded(arena: Arena, made: list[Made]) -> None:
+def _wait_until_recorded(arena: Arena, markers: Counter[str]) -> None:
     """The journals of dead workers are read to their end, and every call that reached the upstream is there."""
-    assert isinstance(arena.upstream, MixedUpstream)
-    wanted = sum(call.marker in arena.upstream.markers for call in made)
 
     def enough() -> bool:
-        return len([record for record in arena.management.all_calls() if record["key_id"] != arena.key_id]) >= wanted
+        return int(arena.management.get("/api/usage", period="24h", by="model")["totals"]["calls"]) >= markers.total()
 
     with contextlib.suppress(AssertionError):  # what is missing is named by the comparison
-        eventually(enough, "all records", 10)
+        eventually(enough, "all records", RECORDED_S)
     arena.settle()

@@ -4,6 +4,7 @@ Each is sent whole, byte by byte, with a second request behind it, and with a re
 """
 
 import asyncio
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product as combinations
@@ -53,14 +54,14 @@ def marker(case: int, port: str, cut: str, *, behind: bool = False) -> bytes:
     return f"{'b' if behind else 'p'}{case:05d}-{PORTS.index(port)}-{CUTS.index(cut)}--"[:12].encode()
 
 
-async def campaign(cases: Sequence[Case], ports: dict[str, int], key: str) -> Outcomes:
-    """Run all cases; the runs overlap, but for the large ones, each of which would hold up the others' bytes."""
+async def campaign(cases: Sequence[Case], ports: dict[str, int], key: str, trust: ssl.SSLContext | None = None) -> Outcomes:
+    """Run all cases, by TLS with `trust`; the runs overlap, but for the large ones, each of which would hold up the others' bytes."""
     gate = asyncio.Semaphore(AT_ONCE)
     outcomes: Outcomes = {}
 
     async def run(number: int, case: Case, port: str, cut: str) -> None:
         async with gate:
-            outcomes[case.name, port, cut] = await converse(case, number, port, cut, ports[port], key)
+            outcomes[case.name, port, cut] = await converse(case, number, port, cut, ports[port], key, trust)
 
     runs = list(combinations(enumerate(cases), PORTS, CUTS))
     async with asyncio.TaskGroup() as group:
@@ -73,7 +74,7 @@ async def campaign(cases: Sequence[Case], ports: dict[str, int], key: str) -> Ou
     return outcomes
 
 
-async def converse(case: Case, number: int, port: str, cut: str, at: int, key: str) -> Outcome:
+async def converse(case: Case, number: int, port: str, cut: str, at: int, key: str, trust: ssl.SSLContext | None = None) -> Outcome:
     """One run: send, hear the answers, and find out whether the connection is still good for another request."""
     own, behind = marker(number, port, cut), marker(number, port, cut, behind=True)
     host = f"127.0.0.1:{at}".encode()
@@ -85,7 +86,7 @@ async def converse(case: Case, number: int, port: str, cut: str, at: int, key: s
     before = 1 if cut == BETWEEN else 0
     sent = sentinel * before + sent
     methods = ("GET",) * before + (case.method,) * case.answers + ("GET",)
-    async with await Conversation.open(at, methods) as conversation:
+    async with await Conversation.open(at, methods, trust=trust) as conversation:
         await conversation.send(pieces(sent) if cut == BYTES else [sent], singly=cut == BYTES)
         trouble, closed = "", False
         try:

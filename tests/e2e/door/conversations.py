@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -104,10 +105,12 @@ class Conversation:
         self._listener = asyncio.get_running_loop().create_task(self._listen())
 
     @classmethod
-    async def open(cls, port: int, methods: Sequence[str] = ("POST",), source: str | None = None) -> "Conversation":
-        """Connect to a port of this host, from another loopback address where `source` names one."""
+    async def open(
+        cls, port: int, methods: Sequence[str] = ("POST",), source: str | None = None, trust: ssl.SSLContext | None = None
+    ) -> "Conversation":
+        """Connect to a port of this host, from another loopback address where `source` names one; by TLS with `trust`."""
         local = (source, 0) if source else None
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=local)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=local, ssl=trust)
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return cls(reader, writer, methods)
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gzip
-import resource
 from collections.abc import Iterator
 
 import pytest
@@ -76,15 +75,9 @@ def test_whoever_is_idle_longest_makes_room(hasty: Door) -> None:
 
 @pytest.fixture(scope="module")
 def narrow() -> Iterator[Door]:
-    """A door that may have 1,024 descriptors, as many systems give by default."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    """A door that may have 1,024 descriptors and no more."""
     with Upstream() as upstream:
-        product = Product()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
-        try:
-            product.start()
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        product = Product(launcher=("sh", "-c", 'ulimit -n 1024; exec "$@"', "sh")).start()
         with contextlib.closing(_Ending(product)):
             yield open_door(product, upstream)
 

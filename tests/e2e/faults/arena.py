@@ -124,7 +124,7 @@ class Arena:
 
     def wait_management(self) -> None:
         """The gateway serves before the node's doors are open; return when they are."""
-        eventually(self.management.answers, "the management API", 10.0, explain=lambda: self.product.output)
+        eventually(self.management.answers, "the management API", 30.0, explain=lambda: self.product.output)
 
     def restart(self) -> None:
         """Start the product again, which has ended."""

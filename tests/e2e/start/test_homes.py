@@ -106,9 +106,18 @@ BROKEN: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("case", BROKEN)
 def test_the_database_is_broken(home: Path, case: str) -> None:
+    """And no sealed copy of its configuration is there to go on with (for that see tests/e2e/outages)."""
+    (home / "snapshot.sealed").unlink()
     _fold_log(home)
     BROKEN[case](home / "sekisho.db")
     check(try_start(home), "sekisho.db")
+
+
+def test_the_database_is_another_applications_beside_a_copy(home: Path) -> None:
+    """Nothing is away that could come back, so nothing stands in for it."""
+    _fold_log(home)
+    _of_another_application(home / "sekisho.db")
+    check(try_start(home), "sekisho.db", "another program")
 
 
 def test_the_database_is_of_a_newer_version(home: Path) -> None:

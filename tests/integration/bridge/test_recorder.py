@@ -8,7 +8,7 @@ import shutil
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -25,6 +25,10 @@ from sekisho.storage.database import Database
 from sekisho.storage.errors import UnavailableError
 from sekisho.storage.preparation import prepare
 from sekisho.storage.tables import audit, usage
+from sekisho.storage.urls import of_url
+
+if TYPE_CHECKING:
+    from tests.support.postgres import Cluster, Slate
 
 NOON = 1_800_000_000 * SECOND
 
@@ -111,7 +115,7 @@ class House:
         self.directory, self.database = directory, database
 
     def recorder(self) -> Recorder:
-        return Recorder(self.directory, self.database, sync_seconds=None)
+        return Recorder(self.directory, self.database, node="here", sync_seconds=None)
 
     async def once(self) -> Recorder:
         """A new node records all there is."""
@@ -135,9 +139,8 @@ class House:
         """The hours say exactly what the calls say."""
         names = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost", "duration_us", "ttfb_us")
         sums = ", ".join(f"coalesce(sum({name}), 0)" for name in names)
-        counted = (
-            f"SELECT count(*), coalesce(sum(status = 0), 0), coalesce(sum(status = 1), 0), coalesce(sum(status = 2), 0), {sums} FROM calls"
-        )
+        statuses = ", ".join(f"count(*) FILTER (WHERE status = {status})" for status in range(3))
+        counted = f"SELECT count(*), {statuses}, {sums} FROM calls"
         kept = ", ".join(f"coalesce(sum({name}), 0)" for name in ("calls", "completed", "failed", "cancelled", *names))
         assert await self.rows(counted) == await self.rows(f"SELECT {kept} FROM rollups_hourly")
 
@@ -145,13 +148,78 @@ class House:
         return sorted(path.name for path in self.directory.iterdir())
 
 
+RING = KeyRing({1: bytes(32)})
+
+
+class Databases:
+    """Where a test's databases are: one for each directory, a copy of one that was migrated once."""
+
+    def __init__(self, template: Callable[[Path], str]) -> None:
+        self._template = template
+        self._urls: dict[Path, str] = {}
+
+    def url(self, directory: Path) -> str:
+        if directory not in self._urls:
+            self._urls[directory] = self._template(directory)
+        return self._urls[directory]
+
+
+current: list[Databases] = []
+"""Those of the test that runs, set by the fixture `databases`."""
+
+
+@pytest.fixture(scope="module")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("migrated") / "sekisho.db"
+    asyncio.run(make(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def slate(postgres_cluster: "Cluster") -> "Slate":
+    from tests.support.postgres import Slate
+
+    name = postgres_cluster.create()
+    asyncio.run(make(postgres_cluster.url(name)))
+    return Slate(postgres_cluster, name)
+
+
+@pytest.fixture(autouse=True, params=["sqlite", "postgresql"])
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """Every test of this file runs on both. On PostgreSQL each directory's database is the one before it, wiped."""
+    if request.param == "sqlite":
+        file: Path = request.getfixturevalue("migrated_file")
+
+        def copied(directory: Path) -> str:
+            shutil.copy(file, directory)
+            return f"sqlite:///{directory / file.name}"
+
+        current[:] = [Databases(copied)]
+    else:
+        slate: Slate = request.getfixturevalue("slate")
+
+        def wiped(_: Path) -> str:
+            slate.wipe()
+            return slate.url
+
+        current[:] = [Databases(wiped)]
+    return current[0]
+
+
+async def make(url: str) -> None:
+    """Bring a new database to our schema."""
+    database = of_url(url)
+    await database.open()
+    await prepare(database, RING, SystemClock(), Path("/nowhere"))
+    await database.close()
+
+
 @contextlib.asynccontextmanager
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     directory = tmp_path / "journal"
     directory.mkdir(exist_ok=True)
-    database = Database(tmp_path / "sekisho.db")
+    database = of_url(current[0].url(tmp_path))
     await database.open()
-    await prepare(database, KeyRing({1: bytes(32)}), SystemClock(), tmp_path)
     try:
         yield House(directory, database)
     finally:
@@ -429,7 +497,7 @@ def test_a_frame_that_cannot_be_recorded_stops_nothing_but_itself(
         poisoned.die()
         good = Writer(house.directory, "good", 2).write(began(1), ended(1), REFUSED)
         good.die()
-        recorder = Recorder(house.directory, house.database, sync_seconds=0.01, poll_seconds=0.001)
+        recorder = Recorder(house.directory, house.database, node="here", sync_seconds=0.01, poll_seconds=0.001)
 
         async def done() -> bool:
             return len(await house.calls()) == 41
@@ -476,7 +544,9 @@ def test_a_begin_that_no_row_can_hold_leaves_its_end(tmp_path: Path, monkeypatch
 def test_an_open_call_that_cannot_be_read_is_ended_all_the_same(tmp_path: Path) -> None:
     async def scene(house: House) -> None:
         async with house.database.writer() as connection:
-            await connection.exec_driver_sql("INSERT INTO calls_open VALUES ('old', 7, x'c1')")
+            mark = house.database.mark
+            row = ("old", 7, b"\xc1", "here")
+            await connection.exec_driver_sql(f"INSERT INTO calls_open (boot, seq, payload, node) VALUES ({', '.join([mark] * 4)})", row)
         await house.once()
         assert await house.calls() == {("old", 7): (1, "worker_lost")}
 
@@ -484,7 +554,8 @@ def test_an_open_call_that_cannot_be_read_is_ended_all_the_same(tmp_path: Path) 
 
 
 def test_a_passing_fault_sets_nothing_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorders, "RETRY_SECONDS", 0.01)
+    # Longer than it takes to look at the other boots, which get their turn meanwhile.
+    monkeypatch.setattr(recorders, "RETRY_SECONDS", 0.2)
     real = recorders.rows_of
     left = [12]
 
@@ -575,7 +646,8 @@ def test_absurd_figures_do_not_break_the_sums(tmp_path: Path) -> None:
             writer.write(began(seq), ended(seq, input_tokens=2**63, output_tokens=2**64 - 1, cost=2**63 - 1))
         writer.die()
         await house.once()
-        assert await house.rows("SELECT typeof(input_tokens), typeof(cost), calls FROM rollups_hourly") == [("integer", "integer", 5)]
+        ((tokens, cost, count),) = await house.rows("SELECT input_tokens, cost, calls FROM rollups_hourly")
+        assert (type(tokens), type(cost), count) == (int, int, 5)
         await house.check_sums()
 
     play(tmp_path, scene)
@@ -602,7 +674,7 @@ class Failing:
     def __init__(self, database: Database, fatal_step: int) -> None:
         self._database = database
         self._left = fatal_step
-        self.reader = database.reader
+        self.reader, self.settled, self.mark = database.reader, database.settled, database.mark
 
     def step(self) -> None:
         self._left -= 1
@@ -651,7 +723,7 @@ def test_a_node_killed_at_any_step_records_everything_once(tmp_path: Path, monke
         async with house(directory) as found:
             story(found.directory)
             failing: Any = Failing(found.database, step)
-            first = Recorder(found.directory, failing, sync_seconds=None)
+            first = Recorder(found.directory, failing, node="here", sync_seconds=None)
             await first.load()
             survived = False
             with contextlib.suppress(PowerCutError):
@@ -662,19 +734,12 @@ def test_a_node_killed_at_any_step_records_everything_once(tmp_path: Path, monke
             assert await outcome(found) == expected
             return survived
 
-    async def nothing(directory: Path) -> None:
-        async with house(directory):
-            pass
-
-    for name in ("empty", "whole"):
-        (tmp_path / name).mkdir()
-    asyncio.run(nothing(tmp_path / "empty"))
+    (tmp_path / "whole").mkdir()
     expected = asyncio.run(whole(tmp_path / "whole"))
     assert len(expected[0]) == 4 + 39 + 2
     step = 0
     while True:
         (tmp_path / str(step)).mkdir()
-        shutil.copy(tmp_path / "empty" / "sekisho.db", tmp_path / str(step))
         if asyncio.run(killed(tmp_path / str(step), step)):
             break
         step += 1
@@ -725,7 +790,7 @@ def test_a_database_that_is_away_is_asked_again_and_nothing_is_skipped(tmp_path:
         away = [True]
 
         class Away:
-            reader = house.database.reader
+            reader, settled, mark = house.database.reader, house.database.settled, house.database.mark
 
             @contextlib.asynccontextmanager
             async def writer(self) -> AsyncIterator[AsyncConnection]:
@@ -738,7 +803,7 @@ def test_a_database_that_is_away_is_asked_again_and_nothing_is_skipped(tmp_path:
         tried = asyncio.Event()
         story(house.directory)
         database: Any = Away()
-        recorder = Recorder(house.directory, database, sync_seconds=0.01, poll_seconds=0.005)
+        recorder = Recorder(house.directory, database, node="here", sync_seconds=0.01, poll_seconds=0.005)
         running = asyncio.ensure_future(recorder.run())
         await asyncio.wait_for(tried.wait(), 5)
         await asyncio.sleep(0)
@@ -757,7 +822,7 @@ def test_a_database_that_is_away_is_asked_again_and_nothing_is_skipped(tmp_path:
 
 def test_it_follows_a_real_writer_through_segments_to_its_goodbye(tmp_path: Path) -> None:
     async def scene(house: House) -> None:
-        recorder = Recorder(house.directory, house.database, sync_seconds=0.01, poll_seconds=0.001)
+        recorder = Recorder(house.directory, house.database, node="here", sync_seconds=0.01, poll_seconds=0.001)
         running = asyncio.ensure_future(recorder.run())
         written = Journal(house.directory, 1, "boot1", 1)  # the smallest segments there are
         count = 3000
@@ -812,7 +877,7 @@ def test_journals_that_grew_are_forced_to_the_disk_and_idle_ones_are_not(
     async def scene(house: House) -> None:
         writer = Writer(house.directory).write(began(1), ended(1))
         writers.append(writer)
-        recorder = Recorder(house.directory, house.database, sync_seconds=0.001, poll_seconds=0.001)
+        recorder = Recorder(house.directory, house.database, node="here", sync_seconds=0.001, poll_seconds=0.001)
         running = asyncio.ensure_future(recorder.run())
 
         async def until(count: int) -> None:
@@ -847,5 +912,93 @@ def test_leftovers_of_a_worker_that_died_while_it_made_a_segment_go(tmp_path: Pa
         os.utime(old, (0, 0))
         await house.once()
         assert house.files() == [young.name]
+
+    play(tmp_path, scene)
+
+
+def test_zero_characters_in_texts_do_not_cost_the_record(tmp_path: Path) -> None:
+    """PostgreSQL's texts hold none; what a client or a provider sent is kept with a mark in its place."""
+
+    async def scene(house: House) -> None:
+        writer = Writer(house.directory).write(began(1, user_agent="a\0b"), ended(1, finish_reason="\0"), began(2), ended(2))
+        writer.write(Refused(NOON, "req-x", "GET", "/\0", "10.0.0.1", "", 404, "not_found", "no route"))
+        writer.die()
+        recorder = await house.once()
+        assert recorder.damaged == 0
+        mark = "\ufffd" if house.database.kind == "postgresql" else "\0"
+        assert await house.rows("SELECT seq, user_agent, finish_reason FROM calls ORDER BY seq") == [
+            (1, f"a{mark}b", mark),
+            (2, "", "stop"),
+        ]
+        assert await house.rows("SELECT path FROM refusals") == [(f"/{mark}",)]
+        await house.check_sums()
+
+    play(tmp_path, scene)
+
+
+def test_nodes_of_one_database_leave_each_other_alone(tmp_path: Path) -> None:
+    """Each finds its own open calls and places; the other's are neither lost nor forgotten by it, however often it starts."""
+
+    async def scene(house: House) -> None:
+        there = tmp_path / "there"
+        there.mkdir()
+        here = Writer(house.directory, "here").write(began(1), began(2), ended(2))
+        away = Writer(there, "away").write(began(1), began(2), ended(2))
+
+        async def once(directory: Path, node: str) -> None:
+            recorder = Recorder(directory, house.database, node=node, sync_seconds=None)
+            await recorder.load()
+            await recorder.drain()
+            recorder.close()
+
+        for _ in range(2):
+            await once(house.directory, "a")
+            await once(there, "b")
+        assert set(await house.calls()) == {("here", 2), ("away", 2)}
+        assert await house.rows("SELECT boot, node FROM calls_open ORDER BY boot") == [("away", "b"), ("here", "a")]
+        assert len(await house.rows("SELECT segment FROM journal_positions")) == 2
+        here.die()
+        await once(there, "b")
+        assert len(await house.calls()) == 2, "only its own node knows that a worker is dead"
+        await once(house.directory, "a")
+        away.write(ended(1))
+        away.die()
+        await once(there, "b")
+        calls = await house.calls()
+        assert calls["here", 1] == (1, "worker_lost")
+        assert calls["away", 1] == (0, "")
+        assert await house.rows("SELECT * FROM calls_open") == []
+        await house.check_sums()
+
+    play(tmp_path, scene)
+
+
+def test_two_recorders_at_once_count_every_call_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both add to the same hours: neither waits for ever for the other, and no sum is lost between them."""
+    monkeypatch.setattr(recorders, "MOST_FRAMES", 20)
+
+    async def scene(house: House) -> None:
+        url = current[0].url(tmp_path)
+        other = of_url(url)
+        await other.open()
+        try:
+            for number, directory in enumerate((house.directory, tmp_path / "there")):
+                directory.mkdir(exist_ok=True)
+                writer = Writer(directory, f"boot{number}")
+                for seq in range(1, 301):
+                    # In opposite orders, as a deadlock likes it.
+                    model = f"up/m{seq % 7 if number else 6 - seq % 7}"
+                    writer.write(began(seq, model=model), ended(seq))
+                writer.die()
+            one = Recorder(house.directory, house.database, node="a", sync_seconds=None)
+            two = Recorder(tmp_path / "there", other, node="b", sync_seconds=None)
+            await asyncio.gather(one.load(), two.load())
+            await asyncio.gather(one.drain(), two.drain())
+            one.close()
+            two.close()
+        finally:
+            await other.close()
+        assert len(await house.calls()) == 600
+        await house.check_sums()
 
     play(tmp_path, scene)

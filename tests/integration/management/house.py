@@ -1,4 +1,4 @@
-"""The management application over a real database file, without workers: a house to be asked over its doors.
+"""The management application over a real database, without workers: a house to be asked over its doors.
 
 Only what lies beyond the control plane is played: the publisher, which stands for the workers, and the running product.
 """
@@ -18,13 +18,17 @@ from sekisho.api.services import Services
 from sekisho.audit.service import AuditService
 from sekisho.bridge.compiler import Compiler
 from sekisho.catalog.service import CatalogService, Directory
+from sekisho.certs.service import CertificateService
+from sekisho.certs.settings import Certs
+from sekisho.core.model.errors import Kind, Refusal
 from sekisho.core.model.snapshot import Model
 from sekisho.egress.client import Egress
 from sekisho.identity.service import KeyService
 from sekisho.kit.crypto import KeyRing
-from sekisho.storage.database import Database
 from sekisho.storage.preparation import prepare
 from sekisho.storage.session import Sessions
+from sekisho.storage.tables import metadata
+from sekisho.storage.urls import of_url
 from sekisho.usage.service import UsageService
 
 T = TypeVar("T")
@@ -94,12 +98,30 @@ class Product:
     async def stop(self) -> None:
         self.asked.append("stop")
 
+    async def open_listener(self, name: str, host: str, port: int, mode: str | None) -> dict[str, object] | Refusal:
+        self.asked.append(f"open {name} {host} {port} {mode}")
+        return {"name": name, "door": "gateway", "scheme": "http", "host": host, "port": port, "warnings": []}
+
+    async def close_listener(self, name: str) -> dict[str, object] | Refusal:
+        return Refusal(404, Kind.INVALID, "listener_not_found", f"there is no listener {name}")
+
+    async def proxy(self) -> dict[str, object]:
+        listener = {"name": "gateway", "door": "gateway", "scheme": "http", "host": "127.0.0.1", "port": 4000}
+        return {"mode": "local-http", "certificate": None, "root": None, "listeners": [listener]}
+
+    async def reload_certificates(self) -> str | None:
+        if self.reason is None:
+            self.asked.append("reload certificates")
+        return self.reason
+
 
 class House:
     """Use as a context manager; every method waits for its answer."""
 
-    def __init__(self, home: Path, ring: KeyRing | None = None) -> None:
+    def __init__(self, home: Path, ring: KeyRing | None = None, url: str | None = None) -> None:
+        """`url` is the database's; without it, a file in the home."""
         self.home = home
+        self._url = url or f"sqlite:///{home / 'sekisho.db'}"
         self.ring = ring or KeyRing.generate()
         self.clock = Hands()
         self.product = Product()
@@ -119,7 +141,7 @@ class House:
 
     async def _open(self) -> None:
         self.home.mkdir(mode=0o700, exist_ok=True)
-        self.database = Database(self.home / "sekisho.db")
+        self.database = of_url(self._url)
         await self.database.open()
         self.prepared = await prepare(self.database, self.ring, self.clock, self.home / "backups")
         self.compiler = Compiler(self.database, self.ring, lambda: self.builtin, self.clock)
@@ -133,6 +155,7 @@ class House:
             usage=UsageService(self.clock),
             audit=AuditService(),
             maintenance=Maintenance(self.database, self.ring, self.clock, self.home, "127.0.0.1"),
+            certificates=CertificateService(self.clock, self.home / "certs", Certs()),
             system=self.product,
         )
         self.app = create_app(services)
@@ -165,10 +188,22 @@ class House:
         return error
 
     def execute(self, sql: str, rows: Any = None) -> None:
-        """Raw SQL on the writing connection, as the recorder does."""
+        """Raw SQL on the writing connection, as the recorder does; parameters are written as `?`."""
+        sql = sql.replace("?", self.database.mark)
 
         async def run() -> None:
             async with self.database.writer() as connection:
                 await connection.exec_driver_sql(sql, rows)
 
         self.run(run())
+
+    def stored(self) -> bytes:
+        """All that the database holds: the bytes of its files, or of every value where the files are the server's."""
+        if self.database.kind == "sqlite":
+            return b"".join(path.read_bytes() for path in self.home.glob("sekisho.db*"))
+
+        async def read() -> list[Any]:
+            async with self.database.reader() as connection:
+                return [value for table in metadata.sorted_tables for row in await connection.execute(table.select()) for value in row]
+
+        return b"\0".join(value if isinstance(value, bytes) else str(value).encode() for value in self.run(read()))

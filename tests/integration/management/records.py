@@ -26,7 +26,7 @@ BASE: dict[str, Any] = {
     "provider": "up",
     "upstream_model": "m",
     "credential_id": "c1",
-    "stream": 1,
+    "stream": True,
     "input_tokens": 10,
     "output_tokens": 5,
     "cached_tokens": 2,

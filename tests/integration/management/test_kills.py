@@ -1,6 +1,8 @@
 """A process that dies at any instant of a write, a backup or a restore leaves a house that opens and is whole."""
 
+import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,10 +12,20 @@ from pathlib import Path
 import pytest
 
 from sekisho.kit.crypto import KeyRing
-from sekisho.storage import backups
+from sekisho.storage import backups, restores
+from sekisho.storage.sqlite import Sqlite
 from tests.integration.management.house import Hands, House
 
 ROOT = Path(__file__).parents[3]
+
+
+class Later(Hands):
+    """The clock of a second attempt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at += 10**9
+
 
 WRITER = """
 import sys, pathlib
@@ -24,16 +36,53 @@ with House(pathlib.Path(sys.argv[1]), KeyRing.loads(sys.argv[2])) as house:
         print(house.good("POST", "/api/keys", {"label": "k"})["id"], flush=True)
 """
 
-RESTORER = """
-import sys, pathlib
+STEPS = """
+import asyncio, os, pathlib, shutil, signal, sys
 from sekisho.kit.crypto import KeyRing
-from sekisho.storage import backups
+from sekisho.storage import backups, restores
+from sekisho.storage.migrations import runner
+from sekisho.storage.sqlite import Sqlite
 from tests.integration.management.house import Hands
-hands, number = Hands(), int(sys.argv[4])
-hands.at += number
+WRITES = {"os.rename", "os.remove", "os.link", "os.mkdir", "os.rmdir", "sqlite3.connect"}
+what, template, place, source, ring = sys.argv[1], *map(pathlib.Path, sys.argv[2:5]), KeyRing.loads(sys.argv[5])
+
+def life(home, last):
+    steps = 0
+    def before(event, arguments):
+        nonlocal steps
+        if event in WRITES or (event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)):
+            steps += 1
+            if steps == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(before)
+    database = Sqlite(home / "sekisho.db")
+    if what == "restore":
+        around = restores.Home(home / "backups", home / "journal", stale=(home / "snapshot.sealed",))
+        asyncio.run(restores.restore(source, database, ring, Hands(), around))
+    else:
+        async def create():
+            await backups.create(database, ring, Hands(), home / "backups" / "made.sekisho-backup")
+            await database.close()
+        asyncio.run(create())
+
+last = 0
 while True:
-    backups.restore(pathlib.Path(sys.argv[3]), pathlib.Path(sys.argv[1]) / "sekisho.db", KeyRing.loads(sys.argv[2]), hands)
-    print("done", flush=True)
+    last += 1
+    home = place / str(last)
+    shutil.copytree(template, home)
+    child = os.fork()
+    if child == 0:
+        try:
+            life(home, last)
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    print(last, "killed" if os.WIFSIGNALED(status) else "done" if status == 0 else "fell", flush=True)
+    if not os.WIFSIGNALED(status):
+        break
 """
 
 
@@ -75,21 +124,82 @@ def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path, delay: floa
         assert house.good("GET", "/api/check")["ok"] is True
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.004, 0.009, 0.015, 0.021])
-def test_a_restore_that_is_killed_loses_nothing_and_can_be_done_again(tmp_path: Path, delay: float) -> None:
-    ring = KeyRing.generate()
-    with House(tmp_path / "home", ring) as house:
+def leftovers(home: Path) -> list[Path]:
+    """What lies in unfinished directories. One that was made in this minute and has nothing in it yet is left for a while."""
+    return [each for place in home.rglob("*.unfinished") for each in place.rglob("*") if each.name != "lock.new"]
+
+
+def killed_at_every_step(what: str, template: Path, place: Path, source: Path, ring: KeyRing) -> list[Path]:
+    """The homes in which it was killed before its first, its second, ... change of the disk; the last one in which it came to its end."""
+    place.mkdir()
+    process = start(STEPS, what, template, place, source, ring.dumps())
+    assert process.stdout is not None
+    with process.stdout:
+        said = [line.split() for line in process.stdout]
+    assert process.wait() == 0
+    assert {word for _, word in said[:-1]} == {"killed"}
+    assert said[-1][1] == "done"
+    return [place / number for number, _ in said]
+
+
+def template(tmp_path: Path, ring: KeyRing) -> tuple[Path, Path]:
+    """A home with a newer state as a killed node leaves it (its last writes in the log only), and a backup of an older one."""
+    home = tmp_path / "home"
+    with House(home, ring) as house:
         house.good("POST", "/api/keys", {"label": "old"})
         made = Path(house.good("POST", "/api/backups", {"path": str(tmp_path / "b")})["path"])
         house.good("POST", "/api/keys", {"label": "new"})
-    kill_after(start(RESTORER, tmp_path / "home", ring.dumps(), made, 10), 1, delay)
-    with House(tmp_path / "home", ring) as house:
-        assert [key["label"] for key in house.good("GET", "/api/keys")["api_keys"]] == ["old"]
-        assert house.good("GET", "/api/check")["ok"] is True
-    # What the first restore replaced lies in its place, the newer key in it.
-    first = min((tmp_path / "home" / "backups").glob("replaced-*"))
-    with House(first, ring) as replaced:
-        assert {key["label"] for key in replaced.good("GET", "/api/keys")["api_keys"]} == {"old", "new"}
-    hands = Hands()
-    hands.at += 10**9
-    assert backups.restore(made, tmp_path / "home" / "sekisho.db", ring, hands).keys == 1
+        (home / "snapshot.sealed").write_text("of the newer state")
+        shutil.copytree(home, tmp_path / "template")
+        assert (tmp_path / "template" / "sekisho.db-wal").stat().st_size
+    return tmp_path / "template", made
+
+
+def test_a_restore_that_is_killed_at_any_step_leaves_the_old_state_or_the_new_one(tmp_path: Path) -> None:
+    ring = KeyRing.generate()
+    before, made = template(tmp_path, ring)
+    homes = killed_at_every_step("restore", before, tmp_path / "lives", made, ring)
+    assert len(homes) > 20
+    states = []
+    for home in homes:
+        with House(home, ring) as house:
+            labels = {key["label"] for key in house.good("GET", "/api/keys")["api_keys"]}
+            assert labels in ({"old"}, {"old", "new"})
+            assert house.good("GET", "/api/check")["ok"] is True
+            states.append(labels == {"old"})
+        # A newer copy of the snapshot is never left beside an older database.
+        assert not (labels == {"old"} and (home / "snapshot.sealed").exists())
+        # What was replaced is kept before it is replaced.
+        kept = list((home / "backups").glob("replaced-*.sekisho-backup"))
+        assert len(kept) == 1 if labels == {"old"} else len(kept) <= 1
+        for each in kept:
+            assert backups.prove(each, ring).keys == 2
+    assert states == sorted(states)
+    assert states[0] is False
+    assert states[-1] is True
+    # Again, over what the kill left: it is done, and nothing of the first attempt is there any more.
+    for home in homes[:: len(homes) // 5]:
+        done = asyncio.run(
+            restores.restore(made, Sqlite(home / "sekisho.db"), ring, Later(), restores.Home(home / "backups", home / "journal"))
+        )
+        assert done.keys == 1
+        assert leftovers(home) == []
+
+
+def test_a_backup_that_is_killed_at_any_step_is_whole_or_not_there(tmp_path: Path) -> None:
+    ring = KeyRing.generate()
+    before, _ = template(tmp_path, ring)
+    homes = killed_at_every_step("create", before, tmp_path / "lives", tmp_path, ring)
+    assert len(homes) > 5
+    there = []
+    for home in homes:
+        made = home / "backups" / "made.sekisho-backup"
+        there.append(made.exists())
+        assert not made.exists() or backups.prove(made, ring).keys == 2
+        with House(home, ring) as house:
+            assert house.good("GET", "/api/check")["ok"] is True
+            # The next one clears away what was left.
+            house.good("POST", "/api/backups")
+        assert leftovers(home) == []
+    assert there == sorted(there)
+    assert there[-1] is True

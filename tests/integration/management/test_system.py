@@ -1,18 +1,11 @@
-"""The routes of the running product, its check and its doctor."""
+"""The routes of the running product, and its doctor."""
 
-import contextlib
-import sqlite3
 from typing import Any
 
-from tests.integration.management.house import START, House
-from tests.integration.management.records import record
+from tests.integration.management.house import House
 
-
-def failed(house: House) -> dict[str, str]:
-    answer = house.good("GET", "/api/check")
-    bad = {each["name"]: each["detail"] for each in answer["checks"] if not each["ok"]}
-    assert answer["ok"] is (not bad)
-    return bad
+OPEN = "INSERT INTO calls_open (boot, seq, payload) VALUES (?, ?, ?)"
+PLACE = 'INSERT INTO journal_positions (segment, "offset") VALUES (?, ?)'
 
 
 def findings(house: House) -> set[tuple[str, str]]:
@@ -42,65 +35,6 @@ def test_a_reload_with_bad_settings_is_refused_with_their_line(house: House) -> 
     error = house.refused(422, "POST", "/api/system/reload")
     assert (error["code"], error["message"]) == ("invalid_settings", house.product.reason)
     assert house.product.asked == []
-
-
-def test_a_sound_house_passes_every_check(house: House) -> None:
-    record(house, {}, {"status": 1, "cost": None, "ttfb_us": None}, {"status": 2, "currency": "EUR"}, {"started_at": START + 10**10})
-    (house.home / "journal").mkdir()
-    (house.home / "journal" / "b-0-000001.log").write_bytes(b"x" * 100)
-    house.execute("INSERT INTO journal_positions VALUES ('b-0-000001.log', 100), ('gone-0-000001.log', 5)")
-    house.execute("INSERT INTO calls_open VALUES ('b', 1, x'00')")
-    assert failed(house) == {}
-    assert len(house.good("GET", "/api/check")["checks"]) == 5
-
-
-def test_sums_that_differ_from_the_calls_are_found(house: House) -> None:
-    record(house, {}, {})
-    house.execute("UPDATE rollups_hourly SET input_tokens = input_tokens + 1")
-    assert set(failed(house)) == {"rollups"}
-    house.execute("UPDATE rollups_hourly SET input_tokens = input_tokens - 1")
-    assert failed(house) == {}
-    house.execute("UPDATE calls SET cost = NULL WHERE number = 1")
-    assert set(failed(house)) == {"rollups"}
-    house.execute("DELETE FROM rollups_hourly")
-    assert set(failed(house)) == {"rollups"}
-
-
-def test_a_damaged_page_is_found(house: House) -> None:
-    record(house, *({} for _ in range(300)))
-    # An index that its table disagrees with, as a torn write leaves it.
-    house.execute("PRAGMA writable_schema=ON")
-    house.execute(
-        "UPDATE sqlite_master SET sql = replace(sql, 'key_id, started_at', 'started_at, key_id') WHERE name = 'ix_calls_key_id_started_at'"
-    )
-    house.run(house.database.close())
-    bad = failed(house)
-    assert "integrity" in bad
-    assert "ix_calls_key_id_started_at" in bad["integrity"]
-
-
-def test_a_reference_to_nothing_is_found(house: House) -> None:
-    house.good("POST", "/api/keys", {"label": "a"})
-
-    async def cut() -> None:
-        with contextlib.closing(sqlite3.connect(house.database.path, isolation_level=None)) as other:
-            other.execute("DELETE FROM keys")
-
-    house.run(cut())
-    assert failed(house) == {"references": "1 rows refer to nothing, in key_secrets"}
-
-
-def test_a_call_both_open_and_ended_is_found(house: House) -> None:
-    record(house, {"seq": 4})
-    house.execute("INSERT INTO calls_open VALUES ('b00t', 4, x'00')")
-    assert set(failed(house)) == {"open calls"}
-
-
-def test_a_position_beyond_its_segment_is_found(house: House) -> None:
-    (house.home / "journal").mkdir()
-    (house.home / "journal" / "b-0-000001.log").write_bytes(b"x" * 100)
-    house.execute("INSERT INTO journal_positions VALUES ('b-0-000001.log', 101)")
-    assert set(failed(house)) == {"journal positions"}
 
 
 def test_the_doctor_of_a_well_kept_house_has_no_more_than_hints(house: House) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sekisho.app import compiled, doctor
+from sekisho.app.lifecycle import Outage
 from sekisho.engines.library import Ignored
 
 
@@ -49,3 +50,17 @@ def test_many_files_are_counted_and_some_named() -> None:
 def test_each_file_that_is_no_model_is_told_with_its_reason() -> None:
     (found,) = doctor.models([Ignored("notes.gguf", "it is no GGUF file")])
     assert (found.level, found.message) == ("warning", "models/notes.gguf is not served: it is no GGUF file")
+
+
+def test_an_outage_is_told_with_what_stands_in_for_the_database() -> None:
+    assert doctor.database(None, None) == []
+    (found,) = doctor.database(Outage("it is locked"), None)
+    assert (found.level, found.name) == ("error", "database")
+    assert found.message == "it is locked; calls are served, records wait in the journal"
+    (found,) = doctor.database(Outage("it is gone", 5, 42, 1_800_000_000_000_000), None)
+    assert "served from the sealed copy of revision 42 of 2027-01-15T08:00:00.000000Z" in found.message
+
+
+def test_a_missing_copy_is_a_warning() -> None:
+    (found,) = doctor.database(None, "the sealed copy cannot be written (no room)")
+    assert (found.level, "no room" in found.message) == ("warning", True)

@@ -105,3 +105,22 @@ def test_a_socket_replaces_the_one_of_a_killed_process(tmp_path: Path) -> None:
     with homes.bind_socket(path), socket.socket(socket.AF_UNIX) as client:
         assert path.stat().st_mode & 0o777 == 0o600
         client.connect(str(path))
+
+
+def test_it_is_known_how_the_last_master_ended(tmp_path: Path) -> None:
+    home = homes.Home(tmp_path)
+    assert not home.was_cut_short()
+    home.create()
+    assert not home.was_cut_short(), "there was none"
+    for _ in range(2):
+        with home.locked() as descriptor:
+            assert home.was_cut_short(), "it has not ended"
+            killed = os.dup(descriptor)
+        assert not home.was_cut_short()
+        assert home.holder() == os.getpid(), "its pid is told as long as a copy of its lock lives"
+        os.close(killed)
+    os.close(home.take_lock())  # as the system does where a process is killed
+    assert home.was_cut_short()
+    with home.locked():
+        pass
+    assert not home.was_cut_short()

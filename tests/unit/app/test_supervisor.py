@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sekisho.app import supervisor
+from sekisho.app import children, supervisor
 from tests.support.product import eventually, free_ports
 
 ROOT = Path(__file__).parents[3]
@@ -178,7 +178,7 @@ def test_a_killed_node_is_replaced_and_makes_no_second_key(start: Callable[..., 
 
 
 def test_a_worker_that_never_gets_ready_is_started_ever_more_slowly(start: Callable[..., Running]) -> None:
-    pauses = supervisor.Pauses()
+    pauses = children.Pauses()
     assert [pauses.after(was_ready=False) for _ in range(9)] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0]
     assert pauses.after(was_ready=True) == 0.0
     assert pauses.after(was_ready=False) == 0.1

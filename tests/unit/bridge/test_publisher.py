@@ -454,3 +454,78 @@ def test_a_catalog_sent_in_between_does_not_pass_for_a_newer_revision(path: Path
             assert (await writing).warnings == ()
 
     play(scene())
+
+
+def limited(number: int) -> Key:
+    return msgspec.structs.replace(some_key(number), rpm=60, concurrency=2)
+
+
+async def shares(worker: Worker) -> link.Shares:
+    frame = await worker.next()
+    assert isinstance(frame, link.Shares)
+    return frame
+
+
+def test_counts_of_one_worker_reach_the_others_and_whoever_comes(path: Path) -> None:
+    """Who comes knows where the limits stand before it has its last key, that is, before it serves."""
+
+    async def scene() -> None:
+        async with staged(path) as stage:
+            first, second = await stage.worker(1), await stage.worker(2)
+            stage.book.change(keys=(limited(1),))
+            writing = asyncio.ensure_future(stage.publisher.publish())
+            for worker in (first, second):
+                await worker.next()
+                worker.send(link.Ack(2))
+            await writing
+            first.send(link.Counts(1.0, (link.Count("key1", 30, 0, 2), link.Count("key2", 5, 0, 1))))
+            assert (await shares(second)).shares == (link.Share("key1", 30.0, 0.0, 2),)
+            third = await stage.connect()
+            third.send(link.Hello(3, "boot3", 1003))
+            told = await shares(third)
+            [share] = told.shares
+            assert told.whole
+            assert (share.key, share.in_flight) == ("key1", 2)
+            assert 25.0 < share.requests_s <= 30.0
+            await third.whole()
+
+    play(scene())
+
+
+def test_the_calls_of_a_worker_that_is_gone_are_gone(path: Path) -> None:
+    async def scene() -> None:
+        async with staged(path) as stage:
+            stage.book.entries[limited(1).digest] = limited(1)
+            await stage.publisher.load()
+            first, second = await stage.worker(1), await stage.worker(2)
+            first.send(link.Counts(1.0, (link.Count("key1", 0, 0, 2),)))
+            assert (await shares(second)).shares == (link.Share("key1", 0.0, 0.0, 2),)
+            first.writer.transport.abort()
+            assert (await shares(second)).shares == (link.Share("key1", 0.0, 0.0, 0),)
+
+    play(scene())
+
+
+def test_counts_for_a_worker_that_does_not_read_fill_no_queue(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sekisho.bridge.publisher.MOST_QUEUED", 20)
+
+    async def scene() -> None:
+        async with staged(path) as stage:
+            stage.book.entries[limited(1).digest] = limited(1)
+            await stage.publisher.load()
+            first, slow = await stage.worker(1), await stage.worker(2)
+            for number in range(5_000):
+                first.send(link.Counts(1.0 + number / 1000, (link.Count("key1", number % 2, 0, 1),)))
+                if number % 100 == 0:
+                    await first.writer.drain()
+                    await asyncio.sleep(0)
+            first.send(link.Pulse(1, 1, 0, 0, 0, 0, 0, 0, 0, 0))
+            await stage.until(lambda: stage.publisher.workers[0].pulse is not None)
+            assert len(stage.publisher.workers) == 2
+            booked = 0.0
+            while booked < 2499.9:
+                frame = await shares(slow)
+                booked += sum(share.requests_s for share in frame.shares)
+            assert booked == pytest.approx(2500.0)
+
+    play(scene())

@@ -139,6 +139,9 @@ class Node:
         return [
             ("GET", "/health", lambda query, body: (200, {"status": "ok"})),
             ("GET", "/api/status", self._status),
+            ("GET", "/api/proxy", self._proxy),
+            ("POST", "/api/proxy/reload", lambda query, body: (202, {"accepted": True})),
+            ("GET", "/api/certificates", self._certificates),
             ("POST", "/api/system/reload", lambda query, body: (202, {"accepted": True})),
             ("GET", "/api/settings", self._settings),
             ("POST", "/api/keys", self._create_key),
@@ -190,6 +193,16 @@ class Node:
             "home": str(self.socket.parent.parent),
             "database": "sqlite",
         }
+
+    def _proxy(self, query: dict[str, str], body: dict[str, Any]) -> Answer:
+        usual = {"scheme": "http", "extra": False}
+        gateway = {**usual, "name": "gateway", "door": "gateway", "host": self.settings["gateway.host"], "port": self.gateway_port}
+        console = {**usual, "name": "console", "door": "console", "host": "127.0.0.1", "port": 4001}
+        return 200, {"mode": "local-http", "certificate": None, "root": None, "listeners": [gateway, console]}
+
+    def _certificates(self, query: dict[str, str], body: dict[str, Any]) -> Answer:
+        root = str(self.socket.parent.parent / "certs" / "packaged-ca" / "root.pem")
+        return 200, {"mode": "local-http", "certificates": [], "faults": [], "root": root, "next_cursor": None}
 
     def _settings(self, query: dict[str, str], body: dict[str, Any]) -> Answer:
         return 200, {"settings": [{"name": name, "value": value, "source": "--flag"} for name, value in self.settings.items()]}

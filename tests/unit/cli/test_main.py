@@ -173,7 +173,7 @@ def test_light_commands_import_nothing_heavy(words: tuple[str, ...]) -> None:
 
 
 def test_the_shell_completes_commands() -> None:
-    shell = environment(_SEKISHO_COMPLETE="complete_bash", COMP_WORDS="sekisho pro", COMP_CWORD="1")
+    shell = environment(_SEKISHO_COMPLETE="complete_bash", COMP_WORDS="sekisho prov", COMP_CWORD="1")
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=shell, capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["providers"]
 

@@ -95,3 +95,13 @@ def test_a_reload_that_is_refused_says_why_in_one_line(type_: Type, node: Node) 
     node.scripted["POST", "/api/system/reload"] = refusal(422, "invalid_settings", line)
     exit_code, _, message = type_("reload").error
     assert (exit_code, message) == (1, line)
+
+
+def test_status_tells_what_is_wrong_with_the_database(type_: Type, node: Node) -> None:
+    _, told = node.answer("GET", "/api/status", {}, {})
+    copy = {"revision": 42, "written_at": "2026-01-31T09:00:00.000000Z"}
+    outage = {"reason": "the database is\nmissing", "since": "2026-01-31T09:05:00.000000Z", "sealed_copy": copy}
+    node.scripted["GET", "/api/status"] = (200, {**told, "outage": outage, "sealed_copy_trouble": "no room"})
+    out = type_("status", "--format", "text").out
+    for piece in ("stands in for the database: revision 42 of 2026-01-31 09:00:00 UTC", "outage", "missing", "no room"):
+        assert piece in out

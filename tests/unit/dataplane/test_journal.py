@@ -11,7 +11,7 @@ import pytest
 
 from sekisho.core.model.records import Closed, Frame, Refused, Rolled
 from sekisho.core.wire import journal as wire
-from sekisho.dataplane.journal import ROOM, SMALLEST, Journal, JournalFullError
+from sekisho.dataplane.journal import ROOM, SMALLEST, Journal
 from tests.unit.dataplane.segments import frames_of, records_of, segments_of
 
 
@@ -109,26 +109,49 @@ def test_a_segment_is_never_too_small_for_a_record(tmp_path: Path) -> None:
     assert segments_of(tmp_path)[0].stat().st_size == SMALLEST
 
 
-def test_without_a_directory_there_is_no_journal(tmp_path: Path) -> None:
-    with pytest.raises(JournalFullError, match=r"no room for a journal segment of .* bytes: No such file or directory"):
-        Journal(tmp_path / "gone", 1, "boot", SMALLEST)
+def test_a_directory_that_is_gone_is_made_anew(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "gone", 1, "boot", SMALLEST)
+    assert journal.append(refused(1))
+    journal.close(2)
+    assert (tmp_path / "gone").stat().st_mode & 0o777 == 0o700
+    assert records_of(tmp_path / "gone") == [refused(1), Closed(2)]
 
 
-def test_without_room_records_are_dropped_and_counted_until_there_is_room(tmp_path: Path) -> None:
-    home, away = tmp_path / "journal", tmp_path / "away"
-    home.mkdir()
+class Obstacle:
+    """Something else in the place of the directory: no segment can be made."""
+
+    def __init__(self, home: Path) -> None:
+        self._home, self._away = home, home.with_name("away")
+
+    def __enter__(self) -> None:
+        self._home.rename(self._away)
+        self._home.touch()
+
+    def __exit__(self, *_: object) -> None:
+        self._home.unlink()
+        self._away.rename(self._home)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    made = tmp_path / "journal"
+    made.mkdir()
+    return made
+
+
+def test_without_room_records_are_dropped_and_counted_until_there_is_room(home: Path) -> None:
     journal = Journal(home, 1, "boot", SMALLEST)
     full = [journal.full]
-    home.rename(away)
-    number = 0
-    while journal.append(refused(number, 30_000)):
-        number += 1
-    full.append(journal.full)
-    assert journal.dropped == 1
-    assert not journal.append(refused(number, 30_000))
-    assert journal.dropped == 2
+    with Obstacle(home):
+        number = 0
+        while journal.append(refused(number, 30_000)):
+            number += 1
+        full.append(journal.full)
+        assert journal.dropped == 1
+        assert not journal.append(refused(number, 30_000))
+        assert journal.dropped == 2
+        journal.tend()
     journal.tend()
-    away.rename(home)
     full.append(journal.full)
     assert full == [False, True, False]
     assert journal.append(refused(number, 30_000))
@@ -138,16 +161,86 @@ def test_without_room_records_are_dropped_and_counted_until_there_is_room(tmp_pa
     assert told[-1] == Closed(5)
 
 
-LIMITED = """
-import resource, sys
-from pathlib import Path
-from sekisho.dataplane.journal import SMALLEST, Journal, JournalFullError
+def test_the_last_quarter_is_for_the_ends_of_calls(home: Path) -> None:
+    """What begins finds no room there as long as no segment can be made; what ends does."""
+    journal = Journal(home, 1, "boot", SMALLEST)
+    with Obstacle(home):
+        begun = 0
+        while journal.offer(refused(begun, 1000)):
+            begun += 1
+        assert journal.full
+        assert begun * 1000 > SMALLEST * 2 // 3
+        ends = 0
+        while journal.append(refused(ends, 1000)):
+            ends += 1
+        assert ends * 1000 > SMALLEST // 5
+    journal.tend()
+    assert not journal.full
+    assert journal.offer(refused(0))
+    journal.close(0)
 
+
+def test_a_start_without_room_is_mended_by_room(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Obstacle(home):
+        journal = Journal(home, 1, "boot", SMALLEST)
+        assert journal.full
+        assert not journal.offer(refused(1))
+        assert not journal.append(refused(2))
+        for _ in range(3):
+            journal.tend()
+    journal.tend()
+    assert not journal.full
+    assert journal.offer(refused(3))
+    journal.close(4)
+    assert records_of(home) == [refused(3), Closed(4)]
+    told = [record.getMessage() for record in caplog.records]
+    assert [message.partition(",")[0].partition(":")[0] for message in told] == [
+        "the journal is full",
+        "records found no room in the journal and are not kept",
+        "the journal has room again",
+    ]
+
+
+def test_a_journal_without_any_segment_can_be_closed(home: Path) -> None:
+    with Obstacle(home):
+        Journal(home, 1, "boot", SMALLEST).close(1)
+    assert not list(home.iterdir())
+
+
+@pytest.mark.parametrize("spare", [False, True])
+def test_a_file_that_was_taken_away_is_left_for_a_new_one(home: Path, spare: bool) -> None:
+    """Whoever holds the old one open reads that it goes on; nobody else would ever find it."""
+    journal = Journal(home, 1, "boot", SMALLEST)
+    while spare and len(segments_of(home)) == 1:
+        assert journal.append(refused(0, 30_000))
+        journal.tend()
+    assert journal.append(refused(1))
+    with segments_of(home)[0].open("rb") as held:
+        for path in segments_of(home):
+            path.unlink()
+        assert journal.append(refused(2))
+        journal.tend()
+        assert journal.append(refused(3))
+        frames, _, _ = wire.decode_from(held.read(), wire.HEADER_BYTES, 1000)
+    assert frames[-3:-1] == [refused(1), refused(2)]
+    assert isinstance(frames[-1], Rolled)
+    (path,) = segments_of(home)
+    assert wire.parse_segment_name(path.name) == ("boot", 1, frames[-1].next_segment)
+    assert locked(path)
+    journal.close(0)
+    assert records_of(home) == [refused(3), Closed(0)]
+
+
+LIMITED = """
+import logging, resource, sys
+from pathlib import Path
+from sekisho.dataplane.journal import SMALLEST, Journal
+
+logging.basicConfig(stream=sys.stdout, format="%(message)s")
 resource.setrlimit(resource.RLIMIT_FSIZE, (SMALLEST // 2, SMALLEST // 2))
-try:
-    Journal(Path(sys.argv[1]), 1, "boot", SMALLEST)
-except JournalFullError as error:
-    print(error)
+journal = Journal(Path(sys.argv[1]), 1, "boot", SMALLEST)
+assert journal.full
+journal.tend()
 """
 
 KILLED = """
@@ -172,7 +265,7 @@ def child(script: str, directory: Path) -> "subprocess.CompletedProcess[str]":
 def test_space_is_reserved_before_it_is_used(tmp_path: Path) -> None:
     """A disk (here: a limit) with room for half a segment has room for none, and nothing is left lying about."""
     done = child(LIMITED, tmp_path)
-    assert done.stdout.strip().endswith(f"bytes: {OSError(errno.EFBIG, 'File too large').strerror}"), done.stderr
+    assert done.stdout.strip().endswith(f": {OSError(errno.EFBIG, 'File too large').strerror}"), done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

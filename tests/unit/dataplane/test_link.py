@@ -208,3 +208,71 @@ def test_a_pulse_goes_out_where_there_is_somebody_to_feel_it(tmp_path: Path) -> 
             assert await node.hear() == pulse
 
     run(scene())
+
+
+class Sharer:
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def joined(self) -> None:
+        self.told.append("joined")
+
+    def lost(self) -> None:
+        self.told.append("lost")
+
+    def set_clock(self, at: float) -> None:
+        self.told.append(at)
+
+    def take(self, shares: wire.Shares) -> None:
+        self.told.append(shares)
+
+
+def test_counts_go_both_ways_for_as_long_as_there_is_a_node(tmp_path: Path) -> None:
+    async def scene() -> None:
+        shares, counts = wire.Shares(1.0, (wire.Share("k", 1.0, 0.0, 1),)), wire.Counts(2.0, (wire.Count("k", 1, 2, 3),))
+        async with Node(tmp_path / "s") as node:
+            sharer = node.link.sharer = Sharer()
+            assert not node.link.keeps_up
+            await node.open()
+            assert await node.hear() == HELLO
+            assert node.link.keeps_up
+            node.link.count(counts)
+            assert await node.hear() == counts
+            node.send(shares)
+            await node.until(lambda: shares in sharer.told)
+            await node.close()
+            assert sharer.told == ["joined", shares, "lost"]
+            assert not node.link.keeps_up
+
+    run(scene())
+
+
+def test_a_node_that_does_not_read_is_noticed(tmp_path: Path) -> None:
+    """It is spared pulses then, and told the counts when it reads again."""
+
+    async def scene() -> None:
+        async with Node(tmp_path / "s") as node:
+            deaf = asyncio.Event()
+            held: list[asyncio.StreamWriter] = []
+
+            async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                held.append(writer)
+                writer.transport.pause_reading()  # type: ignore[attr-defined]
+                await deaf.wait()
+
+            server = await asyncio.start_unix_server(hold, node.path)
+            await node.until(lambda: node.link.connected and held)
+            counts = wire.Counts(2.0, tuple(wire.Count(f"key{number}", 1, 2, 3) for number in range(1000)))
+            for _ in range(200):
+                if not node.link.keeps_up:
+                    break
+                node.link.count(counts)
+            assert not node.link.keeps_up
+            deaf.set()
+            server.close()
+            held[0].transport.abort()
+            await node.until(lambda: not node.link.connected)
+
+    run(scene())

@@ -119,6 +119,41 @@ def test_what_is_told_to_be_left_can_be_taken(limit: int, used: int) -> None:
     assert limits.take(arrival, 100.0, limit, left + 1) < 0
 
 
+def test_what_others_booked_is_added() -> None:
+    """From now on where the limit rested, behind what was booked where it was busy; never asked whether it fits."""
+    meter = limits.Meter()
+    meter.add(100.0, 2.0, 0.5)
+    meter.add(100.0, 3.0, -0.25)
+    assert (meter.requests_at, meter.tokens_at) == (105.0, 100.25)
+    meter.add(200.0, 70.0, -1.0)
+    assert (meter.requests_at, meter.tokens_at) == (270.0, 99.25)
+    meter.rise(200.0, 10.0, 10.0)
+    assert (meter.requests_at, meter.tokens_at) == (270.0, 210.0)
+
+
+@given(st.integers(1, 5000), st.lists(st.tuples(ticks, st.integers(1, 50)), max_size=40))
+def test_who_adds_up_what_was_taken_stands_where_the_taker_stands(limit: int, steps: list[tuple[int, int]]) -> None:
+    taken, meter, at = 0.0, limits.Meter(), 0
+    for pause, amount in steps:
+        at += pause
+        after = limits.take(taken, at / 64, limit, amount)
+        if after >= 0:
+            taken = after
+            meter.add(at / 64, limits.span(limit, amount), limits.span(None, amount))
+    assert meter.requests_at == pytest.approx(taken)
+
+
+def test_a_meter_is_idle_when_nothing_of_it_is_left() -> None:
+    meter = limits.Meter()
+    assert meter.is_idle(100.0)
+    meter.set_elsewhere(1)
+    assert not meter.is_idle(100.0)
+    meter.set_elsewhere(0)
+    meter.tokens_at = 100.5
+    assert not meter.is_idle(100.0)
+    assert meter.is_idle(101.0)
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [

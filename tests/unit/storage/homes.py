@@ -1,13 +1,17 @@
 """Databases for tests: opened in a loop of their own, over real files."""
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
 from sekisho.kit.crypto import KeyRing
+from sekisho.storage import backups
 from sekisho.storage.database import Database
 from sekisho.storage.preparation import Prepared, prepare
+from sekisho.storage.sqlite import Sqlite
 
 T = TypeVar("T")
 
@@ -28,7 +32,7 @@ def opened(path: Path, work: Callable[[Database], Awaitable[T]], *, ring: KeyRin
     """Open a database, prepare it where a ring is given, do the work, close it."""
 
     async def run() -> T:
-        database = Database(path, wait=wait)
+        database = Sqlite(path, wait=wait)
         try:
             await database.open()
             if ring is not None:
@@ -47,3 +51,30 @@ def prepared(path: Path, ring: KeyRing) -> Prepared:
         return await prepare(database, ring, Fixed(), path.parent / "backups")
 
     return opened(path, again)
+
+
+def back_up(
+    path: Path, ring: KeyRing, target: Path, *, keys: int = 3, label: Callable[[int], str] = "canary-label-{}".format
+) -> backups.Contents:
+    """Make some keys more, and a backup of a database."""
+
+    async def work(database: Database) -> backups.Contents:
+        async with database.writer() as connection:
+            await connection.exec_driver_sql(
+                "INSERT INTO keys (id, label, project_id, last4, created_at, revision) VALUES (?, ?, 'default', 'last', 1, 1)",
+                [(f"{target.name}-{n}", label(n)) for n in range(keys)],
+            )
+        return await backups.create(database, ring, Fixed(), target)
+
+    return opened(path, work, ring=ring)
+
+
+def keys_in(path: Path) -> int:
+    """How many keys a database file has."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("SELECT count(*) FROM keys").fetchone()[0])
+
+
+def leftovers(directory: Path) -> list[str]:
+    """Unfinished files, anywhere below."""
+    return [each.name for each in directory.rglob(".*")]

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from sekisho.storage.database import Database, library_may_corrupt_wal, sqlite_path
+from sekisho.storage.database import Database
 from sekisho.storage.errors import StorageError, UnavailableError
+from sekisho.storage.sqlite import Sqlite, library_may_corrupt_wal, sqlite_path
 from tests.unit.storage.homes import opened
 
 
@@ -54,7 +55,7 @@ def test_the_writer_is_durable_and_checks_references(tmp_path: Path) -> None:
 
 def test_how_durable_is_a_choice_of_two(tmp_path: Path) -> None:
     async def run() -> object:
-        database = Database(tmp_path / "s.db", synchronous="NORMAL")
+        database = Sqlite(tmp_path / "s.db", synchronous="NORMAL")
         await database.open()
         try:
             async with database.writer() as connection:
@@ -64,7 +65,7 @@ def test_how_durable_is_a_choice_of_two(tmp_path: Path) -> None:
 
     assert asyncio.run(run()) == 1
     with pytest.raises(StorageError, match=r"give one of FULL, NORMAL"):
-        Database(tmp_path / "s.db", synchronous="OFF")
+        Sqlite(tmp_path / "s.db", synchronous="OFF")
 
 
 def test_a_block_is_one_transaction(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -129,18 +130,15 @@ def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatc
 
 
 def test_an_older_schema_is_backed_up_before_it_is_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is one migration yet, so an older schema is played: ours, before a head that one more step reaches."""
     ring = KeyRing.generate()
-    prepared(tmp_path / "s.db", ring)
-
-    def step(connection: Connection) -> None:
-        connection.execute(text("CREATE TABLE newer (x INTEGER)"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
-
-    monkeypatch.setattr("sekisho.storage.preparation.HEAD", "0002")
-    monkeypatch.setattr(runner, "upgrade", step)
+    with monkeypatch.context() as patch:
+        # A start of the version before.
+        patch.setattr("sekisho.storage.preparation.HEAD", "0001")
+        patch.setattr("sekisho.storage.preparation._compare", lambda connection: None)
+        patch.setattr(runner, "upgrade", partial(runner.upgrade, target="0001"))
+        prepared(tmp_path / "s.db", ring)
     done = prepared(tmp_path / "s.db", ring)
     assert (done.migrated_from, done.fresh) == ("0001", False)
     assert done.backup is not None
-    assert backups.verify(done.backup, ring).path == done.backup
+    assert backups.prove(done.backup, ring).path == done.backup
     assert prepared(tmp_path / "s.db", ring).migrated_from is None

@@ -18,10 +18,17 @@ TO_WORKER: list[link.ToWorker] = [
     link.CatalogFrame(CATALOG, whole=True),
     link.KeyPage(5, (KEY,), last=True),
     link.KeyDelta(6, (KEY,), (b"\x01" * 32,)),
+    link.Shares(5.5, (link.Share("k1", 1.5, 0.25, 2),), whole=True),
     link.Drain(),
     link.WakeFailed("builtin/m", "関所"),
 ]
-TO_NODE: list[link.ToNode] = [link.Hello(1, "boot", 2), link.Ack(6), link.Wake("builtin/m"), link.Pulse(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)]
+TO_NODE: list[link.ToNode] = [
+    link.Hello(1, "boot", 2),
+    link.Ack(6),
+    link.Counts(5.5, (link.Count("k1", 1, -20, 2), link.Count("k2", 0, 0, 0, 30.5, 0.5)), resumed=True),
+    link.Wake("builtin/m"),
+    link.Pulse(1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
+]
 
 
 @given(st.lists(st.integers(1, 50)))
@@ -83,3 +90,12 @@ def test_a_spoilt_message_is_a_message_or_a_link_error(data: st.DataObject) -> N
 def test_no_secret_shows_itself() -> None:
     """In the text of a frame that somebody might log."""
     assert "secret" not in repr(link.CatalogFrame(CATALOG))
+
+
+def test_the_age_of_a_frame_is_what_it_took_longer_than_the_quickest() -> None:
+    """Whatever the difference between the clocks."""
+    ages = link.Ages()
+    assert ages.of(9000.0, 5.0) == 0.0
+    assert ages.of(9001.0, 6.5) == 0.5
+    assert ages.of(9002.0, 6.75) == 0.0, "a quicker one"
+    assert ages.of(9003.0, 37.75) == 30.0

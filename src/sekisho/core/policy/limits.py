@@ -13,15 +13,48 @@ TOLERANCE: Final = 1e-7
 
 
 class Meter:
-    """The state of one key's limits in one worker."""
+    """The state of one key's limits, as one worker knows it: what it booked itself, and what it heard that others did.
 
-    __slots__ = ("in_flight", "requests_at", "tokens_at")
+    A request reads and writes the first five; the others are the tick's, which tells the node what is new and takes in what it says.
+    """
+
+    __slots__ = ("elsewhere", "in_flight", "requests", "requests_at", "seen_at", "tokens", "tokens_at", "told")
 
     def __init__(self) -> None:
         self.in_flight = 0
+        """Calls under way, here and elsewhere."""
         self.requests_at = 0.0
         """Theoretical arrival time of the request limit."""
         self.tokens_at = 0.0
+        self.requests = 0
+        """Booked here and not told yet."""
+        self.tokens = 0
+        """Likewise; negative where more was given back than booked."""
+        self.elsewhere = 0
+        """Of the calls under way, those of other workers."""
+        self.told = 0
+        """Calls under way here, as they were told last."""
+        self.seen_at = 0.0
+        """The later of both arrival times when it was last looked at."""
+
+    def add(self, now: float, requests_s: float, tokens_s: float) -> None:
+        """Book what others did, in seconds of each limit."""
+        self.requests_at = book(self.requests_at, now, requests_s)
+        self.tokens_at = book(self.tokens_at, now, tokens_s)
+
+    def rise(self, now: float, requests_s: float, tokens_s: float) -> None:
+        """Be at least so busy, in seconds from now."""
+        self.requests_at = max(self.requests_at, now + requests_s)
+        self.tokens_at = max(self.tokens_at, now + tokens_s)
+
+    def set_elsewhere(self, count: int) -> None:
+        """How many calls are under way in other workers now."""
+        self.in_flight += count - self.elsewhere
+        self.elsewhere = count
+
+    def is_idle(self, now: float) -> bool:
+        """Whether it is as if it had never been used."""
+        return not (self.in_flight or self.requests or self.tokens or self.requests_at > now or self.tokens_at > now)
 
 
 def take(arrival: float, now: float, limit: int, amount: int) -> float:
@@ -40,6 +73,16 @@ def take(arrival: float, now: float, limit: int, amount: int) -> float:
 def give_back(arrival: float, limit: int, amount: int) -> float:
     """Undo a part of what was booked (a negative amount books more, without asking: it was already used)."""
     return arrival - WINDOW * amount / limit
+
+
+def book(arrival: float, now: float, seconds: float) -> float:
+    """Book without asking what was used already, in seconds of a limit; less than none is given back."""
+    return (arrival if arrival > now or seconds < 0 else now) + seconds
+
+
+def span(limit: int | None, amount: int) -> float:
+    """The seconds in which a limit lets an amount through; none where there is no limit."""
+    return WINDOW * amount / limit if limit else 0.0
 
 
 def state(arrival: float, now: float, limit: int) -> tuple[int, bytes]:

@@ -3,8 +3,12 @@
 The node is the server of the socket. A worker says `Hello`; the node answers with a `Catalog` and all keys in pages, of which the
 last has `last=True`: only then does the worker swap. From there on each revision is a `Catalog` (all but keys, swapped whole) or a
 `KeyDelta`; the worker answers each with an `Ack` once it is in force.
+
+Limits are counted by every worker and shared: `Counts` says what one booked since it last said so, `Shares` tells it to the others.
+Each process has a monotonic clock of its own; `Ages` tells how old a frame is that was long on its way.
 """
 
+import math
 import struct
 from typing import Final
 
@@ -23,6 +27,8 @@ class CatalogFrame(msgspec.Struct, frozen=True, gc=False, tag="catalog"):
 
     catalog: Catalog
     whole: bool = False
+    at: float = 0.0
+    """With `whole`, by the node's monotonic clock, in seconds: so that later frames can be told to be late."""
 
 
 class KeyPage(msgspec.Struct, frozen=True, gc=False, tag="keys"):
@@ -41,6 +47,24 @@ class KeyDelta(msgspec.Struct, frozen=True, gc=False, tag="delta"):
     gone: tuple[bytes, ...] = ()
 
 
+class Share(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Of one key: the seconds for which what others booked keeps its limits busy, and how many calls they have under way."""
+
+    key: str
+    requests_s: float
+    tokens_s: float
+    in_flight: int
+
+
+class Shares(msgspec.Struct, frozen=True, gc=False, tag="shares"):
+    """Node → worker. To be added to what it knows; with `whole`, where the keys stand: it knows at least so much then."""
+
+    at: float
+    """By the sender's monotonic clock, in seconds."""
+    shares: tuple[Share, ...]
+    whole: bool = False
+
+
 class Drain(msgspec.Struct, frozen=True, gc=False, tag="drain"):
     """Node → worker. Stop accepting, finish what runs, end."""
 
@@ -57,6 +81,27 @@ class Ack(msgspec.Struct, frozen=True, gc=False, tag="ack"):
     """Worker → node. The revision is in force."""
 
     revision: int
+
+
+class Count(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Of one key: what was booked here since the last count (negative where more was given back), and the calls under way here."""
+
+    key: str
+    requests: int
+    tokens: int
+    in_flight: int
+    requests_s: float = 0.0
+    """For how many seconds from now the limit is busy with all that the worker knows; only where it resumes."""
+    tokens_s: float = 0.0
+
+
+class Counts(msgspec.Struct, frozen=True, gc=False, tag="counts"):
+    """Worker → node. `resumed` where the link was away: the node may have forgotten, or never have known, what was booked meanwhile."""
+
+    at: float
+    """By the sender's monotonic clock, in seconds."""
+    counts: tuple[Count, ...]
+    resumed: bool = False
 
 
 class Wake(msgspec.Struct, frozen=True, gc=False, tag="wake"):
@@ -88,8 +133,8 @@ class Pulse(msgspec.Struct, frozen=True, gc=False, tag="pulse"):
     """The longest delay of the worker's timer since the last pulse."""
 
 
-ToWorker = CatalogFrame | KeyPage | KeyDelta | Drain | WakeFailed
-ToNode = Hello | Ack | Wake | Pulse
+ToWorker = CatalogFrame | KeyPage | KeyDelta | Shares | Drain | WakeFailed
+ToNode = Hello | Ack | Counts | Wake | Pulse
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _to_worker: Final = msgspec.msgpack.Decoder(ToWorker)
@@ -119,6 +164,21 @@ def decode_to_node(payload: bytes) -> ToNode:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise LinkError(str(error)) from error
     return message
+
+
+class Ages:
+    """How old frames are that carry their sender's time: the quickest one so far shows the difference between both clocks.
+
+    A process that was stopped reads what was sent meanwhile all at once; told how old it is, it can book it when it happened.
+    """
+
+    def __init__(self) -> None:
+        self._least = math.inf
+
+    def of(self, at: float, now: float) -> float:
+        """Seconds since a frame was sent, as far as one can know: at least so many."""
+        self._least = min(self._least, now - at)
+        return now - at - self._least
 
 
 class Splitter:

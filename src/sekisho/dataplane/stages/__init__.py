@@ -26,6 +26,8 @@ from sekisho.kit.net import AddressSet
 from sekisho.kit.tasks import Tasks
 from sekisho.kit.turn import Turn
 
+UNBOUNDED: Final = 1 << 40
+"""More calls at once than there can be."""
 _TWO_DIGITS: Final = tuple(f"{number:02x}" for number in range(256))
 
 
@@ -69,6 +71,8 @@ class Plane:
         self.calls = 0
         """Numbers calls: the `seq` of records."""
         self.draining = False
+        self.most_in_flight = UNBOUNDED
+        """Calls at once, beyond which new ones are refused; see `pressure`."""
         self.common_fields = b""
         """Header lines of every answer, the date among them; made anew each second."""
         self.refresh_date(b"")
@@ -76,7 +80,7 @@ class Plane:
     def next_request_id(self) -> str:
         number = self._requests = self._requests + 1
         if number & 255 == 0 or not self._request_block:
-            self._request_block = f"req_{self.boot}{number >> 8:06x}"
+            self._request_block = f"req_{self.boot[:8]}{number >> 8:06x}"
         return self._request_block + _TWO_DIGITS[number & 255]
 
     def refresh_date(self, date: bytes) -> None:
@@ -137,6 +141,7 @@ class Exchange:
     meter: Meter | None = None
     booked_tokens = 0
     seq = 0
+    """The call's number; 0 where it has no record."""
     began = False
     """Whether the begin record is written: from then on there is a call to settle."""
     attempts = 0

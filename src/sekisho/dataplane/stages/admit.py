@@ -37,8 +37,10 @@ def admit(x: Exchange, plane: Plane) -> Refusal | None:
         if tokens_at < 0:
             return _over(key, meter, now, "tokens", f"the key's {tpm} tokens per minute are used up", -tokens_at)
         meter.tokens_at = tokens_at
+        meter.tokens += tokens
     if rpm is not None:
         meter.requests_at = requests_at
+        meter.requests += 1
     meter.in_flight += 1
     x.meter = meter
     return None

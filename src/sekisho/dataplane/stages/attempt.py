@@ -109,7 +109,7 @@ def _begin(x: Exchange, plane: Plane, target: Target) -> None:
     headers = head.headers
     client_id = headers.get(b"x-request-id")
     agent = headers.get(b"user-agent")
-    plane.journal.append(
+    begun = plane.journal.offer(
         CallBegan(
             seq,
             x.request_id,
@@ -129,6 +129,9 @@ def _begin(x: Exchange, plane: Plane, target: Target) -> None:
             agent[:128].decode("latin-1") if agent is not None else "",
         )
     )
+    if not begun:
+        # Records are dropped: what has no begin shall have no end either.
+        x.seq = 0
 
 
 async def dial(x: Exchange, plane: Plane, origin: Origin, within: float) -> UpstreamConnection | None:

@@ -140,7 +140,7 @@ def begin_stream(x: Exchange, plane: Plane, on_final: Callable[[], None]) -> Non
     assert envelope is not None
     assert answer is not None
     chunked = head.version == "1.1"
-    if not chunked:
+    if not chunked or plane.draining:
         x.closing = True
     x.head_written = True
     x.told = 200
@@ -245,7 +245,7 @@ def _record_refusal(x: Exchange, refusal: Refusal, plane: Plane) -> None:
         return
     suppressed, bucket.suppressed = bucket.suppressed, 0
     head = x.head
-    plane.journal.append(
+    plane.journal.offer(
         Refused(
             x.started_wall_ns // 1000,
             x.request_id,

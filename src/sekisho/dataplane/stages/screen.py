@@ -58,8 +58,11 @@ def screen(x: Exchange, plane: Plane) -> Refusal | None:
         return Refusal(
             415, Kind.INVALID, "encoding_not_supported", "send the body uncompressed", "content-encoding", should_retry=False, close=True
         )
-    if route.calls and plane.directory is None:
-        return overloaded("starting: the configuration is not here yet", "starting")
+    if route.calls:
+        if plane.counters.in_flight > plane.most_in_flight:
+            return overloaded("more calls come than the gateway can serve; try again")
+        if plane.directory is None:
+            return overloaded("starting: the configuration is not here yet", "starting")
     return None
 
 

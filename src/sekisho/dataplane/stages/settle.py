@@ -37,8 +37,9 @@ def settle(x: Exchange, plane: Plane) -> None:
     usage = x.usage
     if usage is None:
         usage = price(x)
-    # Last, so that next to nothing lies between the record and the byte that it speaks of.
-    _record(x, plane, usage)
+    if x.seq:
+        # Last, so that next to nothing lies between the record and the byte that it speaks of.
+        _record(x, plane, usage)
 
 
 def price(x: Exchange) -> Usage:
@@ -61,6 +62,7 @@ def _give_back(x: Exchange, tokens: int) -> None:
         assert x.key is not None
         assert x.key.tpm is not None
         meter.tokens_at = limits.give_back(meter.tokens_at, x.key.tpm, booked - tokens)
+        meter.tokens -= booked - tokens
 
 
 def _record(x: Exchange, plane: Plane, usage: Usage) -> None:

@@ -1,6 +1,7 @@
 """Which connection carries a request. Idle ones are kept per origin and used last in, first out, so that the surplus grows old and goes."""
 
 import asyncio
+import errno
 import ssl
 from collections.abc import Callable
 from typing import Any, Final, cast
@@ -42,6 +43,10 @@ class _Tail(ResponseSink):
         self._connection.abort()
 
 
+def _busy() -> Fault:
+    return Fault("upstream_busy", "all connections to providers are in use; try again", retry_after=1)
+
+
 class Pool:
     """All upstream connections of one worker."""
 
@@ -72,8 +77,8 @@ class Pool:
     def connect(self, origin: Origin, within: float) -> Baton:
         """Open a connection; the baton brings an `UpstreamConnection` or a `Fault`, within so many seconds."""
         baton = Baton()
-        if self.open >= self._most:
-            baton.hand(Fault("upstream_busy", "all connections to providers are in use; try again", retry_after=1))
+        if self.open >= self._most and not self._make_room():
+            baton.hand(_busy())
             return baton
         self.open += 1
         origin.open += 1
@@ -103,7 +108,11 @@ class Pool:
         except ssl.SSLError as error:
             result = Fault("upstream_tls_failed", f"TLS with the provider failed: {error.reason}")
         except OSError as error:
-            result = Fault("upstream_unreachable", f"the provider cannot be reached: {error.strerror or type(error).__name__}")
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                # No descriptor is left for it: that is about us, not about the provider.
+                result = _busy()
+            else:
+                result = Fault("upstream_unreachable", f"the provider cannot be reached: {error.strerror or type(error).__name__}")
         else:
             result = connection
         if result is not connection and connection.connected:
@@ -116,6 +125,15 @@ class Pool:
             # Whoever asked has gone; the connection is good for the next.
             self.release(connection)
         baton.hand(result)
+
+    def _make_room(self) -> bool:
+        """Close the connection that has been idle longest, wherever it leads; False where all are in use."""
+        oldest = min((idle[0] for idle in self._idle.values() if idle), key=lambda connection: connection.idle_since, default=None)
+        if oldest is None:
+            return False
+        self._idle[oldest.origin].remove(oldest)
+        oldest.abort()
+        return True
 
     def _lost(self, connection: UpstreamConnection) -> None:
         self.open -= 1

@@ -63,6 +63,7 @@ calls_open: Final = Table(
     Column("boot", Text, primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("payload", LargeBinary, nullable=False, doc="The msgpack of the `CallBegan` frame."),
+    Column("node", Text, nullable=False, server_default="", doc="Whose journal it stands in; empty where the database has one node."),
 )
 
 journal_positions: Final = Table(
@@ -70,6 +71,7 @@ journal_positions: Final = Table(
     metadata,
     Column("segment", Text, primary_key=True, doc="The segment's file name."),
     Column("offset", BigInteger, nullable=False, doc="Of the next frame."),
+    Column("node", Text, nullable=False, server_default="", doc="In whose home it lies; as in `calls_open`."),
 )
 
 rollups_hourly: Final = Table(

@@ -1,6 +1,7 @@
 """Connections over real loopback sockets: which are used again, which never, and what is told when there is none."""
 
 import asyncio
+import resource
 import socket
 import ssl
 from pathlib import Path
@@ -192,6 +193,52 @@ def test_no_more_than_the_bound() -> None:
             await noticed(connection)
             again, _ = await connected(house)
             again.abort()
+
+    run(scene())
+
+
+def test_an_idle_connection_makes_room_for_one_that_leads_elsewhere() -> None:
+    """The one that was unused for longest; one in use never."""
+
+    async def scene() -> None:
+        async with House(most=3) as house, House() as other:
+            made = [await connected(house) for _ in range(3)]
+            for connection, peer in made:
+                await served(connection, peer)
+            for connection, _ in made[1:]:
+                house.pool.release(connection)
+                house.now += 1.0
+            elsewhere, _ = await asyncio.gather(brought(house.pool.connect(other.origin, 5.0)), other.accept())
+            assert isinstance(elsewhere, UpstreamConnection)
+            await noticed(made[1][0])
+            assert [connection.closed for connection, _ in made] == [False, True, False]
+            assert house.pool.open == 3
+            assert house.pool.take(house.origin) is made[2][0]
+            refused = await brought(house.pool.connect(other.origin, 5.0))
+            assert isinstance(refused, Fault)
+            for connection in (made[0][0], made[2][0], elsewhere):
+                connection.abort()
+                await noticed(connection)
+
+    run(scene())
+
+
+def test_without_descriptors_it_is_us_who_are_busy() -> None:
+    """No provider is blamed for it, and it is over when there are some."""
+
+    async def scene() -> None:
+        async with House() as house:
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+            try:
+                fault = await brought(house.pool.connect(house.origin, 5.0))
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            assert isinstance(fault, Fault)
+            assert (fault.code, fault.retry_after) == ("upstream_busy", 1)
+            assert house.pool.open == house.origin.open == 0
+            connection, _ = await connected(house)
+            connection.abort()
 
     run(scene())
 

@@ -1,0 +1,1 @@
+"""The soak: hours of steady mixed work, and whether anything grows."""

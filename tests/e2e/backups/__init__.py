@@ -1,0 +1,1 @@
+"""Backups of a product that works, restored as a user does it."""

@@ -1,0 +1,1 @@
+"""The product on PostgreSQL: the main path, starts that cannot be, several nodes, and a server that dies under load."""

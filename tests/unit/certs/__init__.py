@@ -1,0 +1,1 @@
+"""The slice of certificates, piece by piece."""
