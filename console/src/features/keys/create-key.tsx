@@ -1,0 +1,136 @@
+/** The form for a new key; then its pass. */
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type SyntheticEvent, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
+
+import { Button } from "@/components/button";
+import { Dialog, DialogFoot } from "@/components/dialog";
+import { SelectField, TextField } from "@/components/field";
+import { Failed } from "@/components/panel";
+import { Pass } from "@/features/keys/pass";
+import { useFormat } from "@/i18n";
+import { ApiError, request } from "@/lib/api/request";
+import type { KeyCreated } from "@/lib/api/types";
+import { modelsQuery } from "@/lib/catalog";
+import { keep, kept } from "@/lib/preferences";
+
+const DAY = 86_400;
+const lives = { never: null, day: DAY, week: 7 * DAY, month: 30 * DAY, quarter: 90 * DAY, year: 365 * DAY } as const;
+type Life = keyof typeof lives;
+
+interface Draft {
+  label: string;
+  models: string;
+  rpm: string;
+  tpm: string;
+  concurrency: string;
+  life: Life;
+}
+
+const empty: Draft = { label: "", models: "", rpm: "", tpm: "", concurrency: "", life: "never" };
+
+function drafted(): Draft {
+  try {
+    return { ...empty, ...(JSON.parse(kept("draft.key") ?? "{}") as Partial<Draft>) };
+  } catch {
+    return empty;
+  }
+}
+
+/** An empty field is no limit; anything else must be a whole number above zero. */
+export function limitOf(text: string): number | null | "bad" {
+  const plain = text.replace(/[,\s]/g, "");
+  if (plain === "") return null;
+  return /^[1-9]\d{0,8}$/.test(plain) ? Number(plain) : "bad";
+}
+
+export function CreateKeyDialog({ onClose }: { onClose: () => void }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const client = useQueryClient();
+  const models = useQuery(modelsQuery).data?.models ?? [];
+  const [draft, setDraft] = useState(drafted);
+  const [faults, setFaults] = useState<Partial<Record<keyof Draft, string>>>({});
+  const attempt = useRef(crypto.randomUUID());
+
+  function change(part: Partial<Draft>) {
+    const next = { ...draft, ...part };
+    setDraft(next);
+    setFaults((held) => Object.fromEntries(Object.entries(held).filter(([name]) => !(name in part))));
+    keep("draft.key", JSON.stringify(next));
+  }
+
+  const creating = useMutation({
+    mutationFn: () => {
+      const scope = draft.models.split(/[\s,、]+/).filter(Boolean);
+      const number = (text: string) => limitOf(text) as number | null;
+      return request<KeyCreated>("POST", "/api/keys", {
+        idempotencyKey: attempt.current,
+        body: { label: draft.label.trim(), models: scope.length === 0 ? null : scope, rpm: number(draft.rpm), tpm: number(draft.tpm), concurrency: number(draft.concurrency), expires_in_s: lives[draft.life] },
+      });
+    },
+    onSuccess: () => {
+      keep("draft.key", null);
+      void client.invalidateQueries({ queryKey: ["keys"] });
+    },
+    onError: (error) => {
+      attempt.current = crypto.randomUUID();
+      if (error instanceof ApiError && error.fault.param !== null && error.fault.param in draft) setFaults({ [error.fault.param]: error.fault.message });
+    },
+  });
+
+  function send(event: SyntheticEvent) {
+    event.preventDefault();
+    const found: Partial<Record<keyof Draft, string>> = {};
+    if (draft.label.trim() === "") found.label = t("keys.needName");
+    for (const name of ["rpm", "tpm", "concurrency"] as const) if (limitOf(draft[name]) === "bad") found[name] = t("keys.needNumber");
+    setFaults(found);
+    if (Object.keys(found).length === 0) creating.mutate();
+  }
+
+  if (creating.data !== undefined) {
+    const made = creating.data;
+    const limits = [made.rpm === null ? null : t("keys.perMinute", { n: format.count(made.rpm) }), made.tpm === null ? null : t("keys.tokensPerMinute", { n: format.count(made.tpm) }), made.concurrency === null ? null : t("keys.atOnce", { n: made.concurrency })].filter(Boolean).join(", ");
+    return (
+      <Pass
+        onClose={onClose}
+        issued={{
+          title: t("keys.ready", { label: made.label }),
+          plainKey: made.plain_key,
+          revision: made.revision,
+          warnings: made.warnings ?? [],
+          scope: made.models,
+          limits: limits === "" ? t("keys.noLimits") : limits,
+          expires: made.expires_at === null ? null : new Date(made.expires_at),
+        }}
+      />
+    );
+  }
+  const placed = creating.error instanceof ApiError && creating.error.fault.param !== null && creating.error.fault.param in draft;
+  return (
+    <Dialog open onClose={onClose} title={t("keys.create")} width={520}>
+      <form onSubmit={send} noValidate className="flex flex-col gap-3.5">
+        {creating.isError && !placed ? <Failed error={creating.error} /> : null}
+        <TextField label={t("keys.name")} help={t("keys.nameHelp")} value={draft.label} error={faults.label} maxLength={200} autoComplete="off" onChange={(event) => change({ label: event.target.value })} />
+        <TextField label={t("keys.mayCall")} help={t("keys.mayCallHelp")} placeholder={t("keys.allModels")} list="models-known" value={draft.models} error={faults.models} autoComplete="off" spellCheck={false} onChange={(event) => change({ models: event.target.value })} />
+        <datalist id="models-known">
+          {models.slice(0, 200).map((model) => (
+            <option key={model.id} value={model.id} />
+          ))}
+        </datalist>
+        <div className="grid grid-cols-1 gap-3 sm:grid-cols-3">
+          <TextField label={t("keys.rpm")} placeholder={t("keys.noLimit")} inputMode="numeric" value={draft.rpm} error={faults.rpm} onChange={(event) => change({ rpm: event.target.value })} />
+          <TextField label={t("keys.tpm")} placeholder={t("keys.noLimit")} inputMode="numeric" value={draft.tpm} error={faults.tpm} onChange={(event) => change({ tpm: event.target.value })} />
+          <TextField label={t("keys.concurrency")} placeholder={t("keys.noLimit")} inputMode="numeric" value={draft.concurrency} error={faults.concurrency} onChange={(event) => change({ concurrency: event.target.value })} />
+        </div>
+        <SelectField label={t("keys.expires")} value={draft.life} onChange={(event) => change({ life: event.target.value as Life })} options={(Object.keys(lives) as Life[]).map((value) => ({ value, label: t(`keys.life.${value}`) }))} />
+        <DialogFoot>
+          <Button onClick={onClose}>{t("common.cancel")}</Button>
+          <Button kind="primary" type="submit" busy={creating.isPending ? t("keys.creating") : false}>
+            {t("keys.create")}
+          </Button>
+        </DialogFoot>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,139 @@
+/** Calls of the console through the gateway itself, as any program makes them. The key lives in memory, is told to nobody, and dies within the hour. */
+import { request } from "@/lib/api/request";
+import type { KeyCreated } from "@/lib/api/types";
+
+export interface Usage {
+  input: number;
+  output: number;
+}
+
+export interface Answered {
+  requestId: string;
+  httpStatus: number;
+  firstTokenMs: number | null;
+  totalMs: number;
+  usage: Usage | null;
+  cost: string | null;
+  finish: string | null;
+  gateMs: number | null;
+}
+
+export class GatewayError extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly requestId: string;
+
+  constructor(status: number, code: string, message: string, requestId: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.requestId = requestId;
+  }
+}
+
+/** Where the gateway listens, seen from this browser: the same host at the gateway's port. */
+export function gatewayBase(port: number | undefined): string {
+  if (port === undefined || String(port) === location.port) return location.origin;
+  return `${location.protocol}//${location.hostname}:${port}`;
+}
+
+let own: Promise<KeyCreated> | null = null;
+let ownUntil = 0;
+
+/** The console's own short-lived key; made at first need, revoked when the page goes. */
+export async function playgroundKey(label: string): Promise<string> {
+  if (own === null || Date.now() > ownUntil) {
+    ownUntil = Date.now() + 50 * 60_000;
+    own = request<KeyCreated>("POST", "/api/keys", { body: { label, expires_in_s: 3600 } });
+    own.catch(() => (own = null));
+    void own.then(({ id }) => window.addEventListener("pagehide", () => void request("POST", `/api/keys/${id}/revoke`, { keepalive: true, quiet: true }), { once: true }));
+  }
+  return (await own).plain_key;
+}
+
+interface Chunk {
+  error?: { message?: string; code?: string; type?: string };
+  choices?: { delta?: { content?: string | null; reasoning_content?: string | null }; finish_reason?: string | null }[];
+  usage?: { prompt_tokens?: number; completion_tokens?: number } | null;
+}
+
+/** The `data:` lines of a server-sent stream, as they become whole. */
+async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const reader = body.pipeThrough(new TextDecoderStream() as unknown as ReadableWritablePair<string, Uint8Array>).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    rest += value;
+    const lines = rest.split(/\r?\n/);
+    rest = lines.pop() ?? "";
+    for (const line of lines) if (line.startsWith("data:")) yield line.slice(5).trim();
+  }
+}
+
+async function refusalOf(response: Response): Promise<GatewayError> {
+  const id = response.headers.get("x-request-id") ?? "";
+  try {
+    const { error } = (await response.json()) as { error?: { message?: string; code?: string; type?: string } };
+    return new GatewayError(response.status, error?.code ?? error?.type ?? "", error?.message ?? response.statusText, id);
+  } catch {
+    return new GatewayError(response.status, "", response.statusText, id);
+  }
+}
+
+function gateTime(header: string | null): number | null {
+  const found = /gateway;dur=([\d.]+)/.exec(header ?? "");
+  return found?.[1] === undefined ? null : Number(found[1]);
+}
+
+export interface Chat {
+  base: string;
+  key: string;
+  body: Record<string, unknown>;
+  signal?: AbortSignal;
+  onText?: (piece: string) => void;
+}
+
+/** Stream one chat call; resolves when the answer is whole, rejects with `GatewayError` or the abort. */
+export async function chat({ base, key, body, signal, onText }: Chat): Promise<Answered> {
+  const began = performance.now();
+  let response: Response;
+  try {
+    response = await fetch(`${base}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${key}` },
+      body: JSON.stringify({ ...body, stream: true, stream_options: { include_usage: true } }),
+      credentials: "omit",
+      signal,
+    });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new GatewayError(0, "unreachable", base, "");
+  }
+  if (!response.ok || response.body === null) throw await refusalOf(response);
+  const told: Answered = {
+    requestId: response.headers.get("x-request-id") ?? "",
+    httpStatus: response.status,
+    firstTokenMs: null,
+    totalMs: 0,
+    usage: null,
+    cost: response.headers.get("x-sekisho-cost"),
+    finish: null,
+    gateMs: gateTime(response.headers.get("server-timing")),
+  };
+  for await (const event of eventsOf(response.body)) {
+    if (event === "[DONE]") break;
+    const chunk = JSON.parse(event) as Chunk;
+    if (chunk.error !== undefined) throw new GatewayError(response.status, chunk.error.code ?? chunk.error.type ?? "", chunk.error.message ?? "", told.requestId);
+    const choice = chunk.choices?.[0];
+    const piece = choice?.delta?.content ?? "";
+    if (piece !== "") {
+      told.firstTokenMs ??= performance.now() - began;
+      onText?.(piece);
+    }
+    told.finish = choice?.finish_reason ?? told.finish;
+    if (chunk.usage) told.usage = { input: chunk.usage.prompt_tokens ?? 0, output: chunk.usage.completion_tokens ?? 0 };
+  }
+  told.totalMs = performance.now() - began;
+  return told;
+}
