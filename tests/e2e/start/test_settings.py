@@ -54,7 +54,7 @@ ENVIRONMENTS = {
     "unknown section": ({"SEKISHO_GATWAY__PORT": "4000"}, ["SEKISHO_GATWAY__PORT", "did you mean SEKISHO_GATEWAY__PORT"]),
     "unknown name": ({"SEKISHO_GATEWAY__PROT": "4000"}, ["SEKISHO_GATEWAY__PROT", "did you mean SEKISHO_GATEWAY__PORT"]),
     "bad value": ({"SEKISHO_BOUNDS__HEADER_COUNT": "many"}, ["SEKISHO_BOUNDS__HEADER_COUNT", "many"]),
-    "bad database": ({"SEKISHO_DATABASE_URL": "postgres://x"}, ["SEKISHO_DATABASE_URL", "sqlite:///"]),
+    "bad database": ({"SEKISHO_DATABASE_URL": "mysql://x"}, ["SEKISHO_DATABASE_URL", "sqlite:///"]),
     "bad secret key": ({"SEKISHO_SECRET_KEY": "hunter2"}, ["SEKISHO_SECRET_KEY"]),
 }
 
