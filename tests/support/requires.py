@@ -1,8 +1,14 @@
-"""A part that is missing skips its tests with a reason; where `SEKISHO_TEST_REQUIRE` names it (or says `all`), it fails them."""
+"""A part that is missing skips its tests with a reason; where `SEKISHO_TEST_REQUIRE` names it (or says `all`), it fails them.
 
+`all,-mounting` is all but what a container may forbid.
+"""
+
+import functools
 import importlib.util
 import os
 import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,7 +17,7 @@ import pytest
 def required(part: str) -> bool:
     """Whether the environment says that this part must be there."""
     wanted = {word.strip() for word in os.environ.get("SEKISHO_TEST_REQUIRE", "").split(",")}
-    return "all" in wanted or part in wanted
+    return part in wanted or ("all" in wanted and f"-{part}" not in wanted)
 
 
 def need(part: str, *, present: bool, remedy: str) -> None:
@@ -32,6 +38,20 @@ def module(name: str) -> None:
 def program(name: str) -> None:
     """Need a program on the path."""
     need(name, present=shutil.which(name) is not None, remedy=f"install the program {name}")
+
+
+def mounting() -> None:
+    """Need the right to mount a file system: root has it, but not in every container."""
+    need("mounting", present=_can_mount(), remedy="run this as root, where mounting is allowed")
+
+
+@functools.cache
+def _can_mount() -> bool:
+    with tempfile.TemporaryDirectory() as place:
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], capture_output=True, check=False).returncode == 0
+        if mounted:
+            subprocess.run(["umount", place], check=True)
+    return mounted
 
 
 def postgresql() -> None:

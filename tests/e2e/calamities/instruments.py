@@ -41,7 +41,7 @@ def short_home() -> Iterator[Path]:
 @contextlib.contextmanager
 def small_disk(place: Path, megabytes: int) -> Iterator[None]:
     """Mount a file system of its own, in memory, at a directory that is made for it."""
-    requires.need("root", present=os.geteuid() == 0, remedy="a disk can be mounted by root only")
+    requires.mounting()
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     options = f"size={megabytes}m,mode=0700"
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], check=True, capture_output=True)
