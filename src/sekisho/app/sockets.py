@@ -6,13 +6,13 @@ whoever comes next would find nobody; so once a second each file is looked at.
 
 import asyncio
 import logging
-import os
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 from sekisho.app import homes
+from sekisho.kit.files import Identity, identity_at
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +27,13 @@ class Sockets:
 
     def __init__(self) -> None:
         self._serving: dict[Path, Serve] = {}
-        self._identities: dict[Path, tuple[int, int] | None] = {}
+        self._identities: dict[Path, Identity | None] = {}
 
     async def open(self, path: Path, serve: Serve, bound: socket.socket | None = None) -> None:
         """Serve at a path, on a socket that is bound there already or is made now; raises HomeError."""
         if bound is None:
             bound = homes.bind_socket(path)
-        self._identities[path] = _identity(path)
+        self._identities[path] = identity_at(path)
         await serve(bound)
         self._serving[path] = serve
 
@@ -42,7 +42,7 @@ class Sockets:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             for path, serve in list(self._serving.items()):
-                found = _identity(path)
+                found = identity_at(path)
                 if found is not None and found == self._identities[path]:
                     continue
                 try:
@@ -52,12 +52,3 @@ class Sockets:
                     log.error("a socket of the node was taken away and cannot be made anew yet: %s", error)
                 else:
                     log.warning("a socket of the node was taken away and is made anew", extra={"socket": path.name})
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file stands there; None where there is none."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

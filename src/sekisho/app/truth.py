@@ -17,10 +17,11 @@ from sekisho.bridge.copies import SealedCopy
 from sekisho.bridge.publisher import Publisher
 from sekisho.bridge.sealed import CopyError
 from sekisho.kit.clock import Clock, to_rfc3339
+from sekisho.kit.files import identity_at
 from sekisho.storage.database import Database
 from sekisho.storage.errors import StorageError, UnavailableError, UnreadableError
 from sekisho.storage.preparation import Prepared
-from sekisho.storage.sqlite import Sqlite, identity_of
+from sekisho.storage.sqlite import Sqlite
 from sekisho.storage.standing import Standing, standing
 
 log = logging.getLogger(__name__)
@@ -193,7 +194,7 @@ class Truth:
 
     def _is_in_place(self, file: Sqlite) -> bool:
         """Whether the file that is open still has its name; raises ExchangedError where another one has."""
-        found = identity_of(file.path)
+        found = identity_at(file.path)
         if found is not None and found != file.identity:
             raise ExchangedError(f"another file was put in the place of the open database {file.path}")
         return found is not None

@@ -31,7 +31,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sekisho.core.model.records import CallBegan, CallEnded, Closed, Frame, Refused, Rolled, Status
 from sekisho.core.wire import journal
 from sekisho.kit import clock as clocks
-from sekisho.storage.database import Database
+from sekisho.kit.files import identity_at, identity_of
+from sekisho.storage.database import Database, legible
 from sekisho.storage.errors import StorageError
 
 log = logging.getLogger(__name__)
@@ -173,11 +174,7 @@ class Segment:
 
     def is_gone(self) -> bool:
         """Whether its name leads nowhere, or to another file: nobody can open it again."""
-        try:
-            found, ours = os.stat(self.path), os.fstat(self.descriptor)
-        except OSError:
-            return True
-        return (found.st_dev, found.st_ino) != (ours.st_dev, ours.st_ino)
+        return identity_at(self.path) != identity_of(self.descriptor)
 
     def go_back(self, offset: int) -> None:
         """Read again from an offset."""
@@ -376,11 +373,6 @@ def rows_of(records: Iterable[Record]) -> tuple[list[Row], list[Row]]:
             sums[12] += 1
         labels[key] = began.key_label
     return calls, [(*key, *sums, labels[key]) for key, sums in hours.items()]
-
-
-def _legible(rows: list[Row]) -> list[Row]:
-    """The same rows with a mark in the place of each zero character."""
-    return [tuple(each.replace("\0", "\ufffd") if isinstance(each, str) else each for each in row) for row in rows]
 
 
 def _lost(seq: int) -> CallEnded:
@@ -866,7 +858,7 @@ class Recorder:
         calls, rollups = rows_of(batch.records)
         refusals = batch.refusals
         if batch.legible:
-            calls, rollups, refusals = _legible(calls), _legible(rollups), _legible(refusals)
+            calls, rollups, refusals = ([legible(row) for row in rows] for rows in (calls, rollups, refusals))
         async with self._database.writer() as connection:
             if calls:
                 await connection.exec_driver_sql(self._sql.call, calls)

@@ -25,6 +25,7 @@ import msgspec
 from sekisho.core.model.ids import BUILTIN
 from sekisho.core.model.snapshot import Catalog, Key, Model
 from sekisho.kit.crypto import KeyRing, SealError
+from sekisho.kit.files import identity_at, identity_of, sync
 
 MAGIC: Final = b"SEKSNAP1"
 """Ends with the number of the format: another one is not read."""
@@ -199,22 +200,17 @@ class SealedFile:
     def take_place(self) -> None:
         """Be the copy from now on."""
         self._unfinished.replace(self._path)
-        self._sync_directory()
+        sync(self._path.parent)
 
     def is_in_place(self) -> bool:
         """Whether a start would read this file, and not another or none."""
-        try:
-            found = os.stat(self._path)
-        except FileNotFoundError:
-            return False
-        ours = os.fstat(self._descriptor)
-        return (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)
+        return identity_at(self._path) == identity_of(self._descriptor)
 
     def withdraw(self) -> None:
         """Remove whatever copy is there."""
         self.discard()
         self._path.unlink(missing_ok=True)
-        self._sync_directory()
+        sync(self._path.parent)
 
     def discard(self) -> None:
         """Remove what was not finished."""
@@ -237,10 +233,3 @@ class SealedFile:
             rest = rest[os.write(self._descriptor, rest) :]
         os.fsync(self._descriptor)
         return len(data)
-
-    def _sync_directory(self) -> None:
-        descriptor = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -32,6 +32,7 @@ from sekisho.certs.settings import (
     is_name,
 )
 from sekisho.kit.clock import SECOND
+from sekisho.kit.crypto import write_private
 from sekisho.kit.net import parse_address
 
 _TITLES: Final = {DEV_SELFSIGNED: "Sekisho Dev Root CA", PACKAGED_CA: "Sekisho Local CA"}
@@ -100,7 +101,7 @@ def _root(directory: Path, mode: str, now: datetime.datetime) -> tuple[x509.Cert
         .add_extension(_usage(signs=True), critical=True)
         .sign(key, hashes.SHA256())
     )
-    _write(path, made.public_bytes(serialization.Encoding.PEM))
+    write_private(path, made.public_bytes(serialization.Encoding.PEM))
     return made, key
 
 
@@ -129,7 +130,7 @@ def _server(
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(root_key, hashes.SHA256())
     )
-    _write(path, made.public_bytes(serialization.Encoding.PEM))
+    write_private(path, made.public_bytes(serialization.Encoding.PEM))
     return True
 
 
@@ -197,7 +198,7 @@ def _key(path: Path) -> ec.EllipticCurvePrivateKey:
     """The key in a file, made there where it is missing; raises AuthorityError."""
     if not path.exists():
         made = ec.generate_private_key(ec.SECP256R1())
-        _write(
+        write_private(
             path,
             made.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
         )
@@ -225,16 +226,3 @@ def _restore(directory: Path) -> str:
 
 def _public(key: CertificatePublicKeyTypes) -> bytes:
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Put a private file in its place in one instant, durably."""
-    beside = path.with_name(f".{path.name}.new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.fchmod(descriptor, 0o600)
-        os.write(descriptor, data)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    os.replace(beside, path)

@@ -17,6 +17,7 @@ from typing import Final
 from sekisho.core.model.records import Closed, Frame, Rolled
 from sekisho.core.wire import journal as wire
 from sekisho.kit import clock
+from sekisho.kit.files import identity_at, identity_of
 
 ROOM: Final = 1024
 """Kept free at a segment's end, for the frame that says where it goes on."""
@@ -47,7 +48,7 @@ class _Segment:
             header = wire.segment_header(boot, worker, number)
             self.map[: len(header)] = header
             unfinished.rename(path)
-            self.identity = _identity(os.fstat(self.descriptor))
+            self.identity = identity_of(self.descriptor)
         except BaseException:
             os.close(self.descriptor)
             unfinished.unlink(missing_ok=True)
@@ -57,18 +58,11 @@ class _Segment:
 
     def is_gone(self) -> bool:
         """Whether its name leads nowhere, or to another file."""
-        try:
-            return _identity(os.stat(self.path)) != self.identity
-        except OSError:
-            return True
+        return identity_at(self.path) != self.identity
 
     def close(self) -> None:
         self.map.close()
         os.close(self.descriptor)
-
-
-def _identity(found: os.stat_result) -> tuple[int, int]:
-    return found.st_dev, found.st_ino
 
 
 def _reserve(descriptor: int, size: int) -> None:

@@ -80,7 +80,11 @@ class Openings:
                 while True:
                     await arrived.wait()
                     arrived.clear()
-                    data, descriptors, _, _ = socket.recv_fds(line, MOST_ORDER_BYTES, 1)
+                    try:
+                        data, descriptors, _, _ = socket.recv_fds(line, MOST_ORDER_BYTES, 1)
+                    except BlockingIOError:
+                        # The loop may tell of one arrival twice.
+                        continue
                     if not data:
                         return
                     error = await self._obey(data, descriptors)

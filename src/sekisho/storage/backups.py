@@ -18,13 +18,14 @@ from sqlalchemy import Connection, Table, exc, text, update
 
 from sekisho.kit.clock import Clock
 from sekisho.kit.crypto import KeyRing, token
+from sekisho.kit.files import sync
 from sekisho.storage import dumps, envelopes
 from sekisho.storage.database import Database
-from sekisho.storage.errors import StorageError
+from sekisho.storage.errors import StorageError, first_line
 from sekisho.storage.migrations import HEAD
 from sekisho.storage.sqlite import Sqlite
 from sekisho.storage.tables.usage import calls_open, journal_positions
-from sekisho.storage.workspaces import sync, workspace
+from sekisho.storage.workspaces import workspace
 
 SUFFIX: Final = ".sekisho-backup"
 LONG_SECONDS: Final = 4 * 3600.0
@@ -65,7 +66,7 @@ async def create(database: Database, ring: KeyRing, clock: Clock, target: Path, 
     except OSError as error:
         raise StorageError(f"the backup {target} cannot be written: {error.strerror}") from None
     except exc.SQLAlchemyError as error:
-        raise StorageError(f"the database {database.name} cannot be read to its end: {_first_line(error)}") from error
+        raise StorageError(f"the database {database.name} cannot be read to its end: {first_line(error)}") from error
     return await asyncio.to_thread(describe, target)
 
 
@@ -130,7 +131,7 @@ def fill(connection: Connection, source: Path, ring: KeyRing, progress: dumps.Pr
             change = update(table).values(node=node)
             connection.execute(change.where(table.c.node == "") if node else change)
     except exc.SQLAlchemyError as error:
-        raise StorageError(f"the backup {source} does not become a database of this version: {_first_line(error)}") from error
+        raise StorageError(f"the backup {source} does not become a database of this version: {first_line(error)}") from error
     return header
 
 
@@ -224,7 +225,3 @@ def _unreadable(source: Path, error: OSError) -> StorageError:
 
 def _contents(header: envelopes.Header, source: Path) -> Contents:
     return Contents(source, header.created_at, header.rows.get("calls", 0), header.rows.get("keys", 0), source.stat().st_size)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__])[0]

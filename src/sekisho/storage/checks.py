@@ -18,7 +18,7 @@ from sekisho.kit.clock import SECOND
 from sekisho.kit.crypto import KeyRing, SealError
 from sekisho.storage import backups, journals
 from sekisho.storage.database import Database
-from sekisho.storage.errors import StorageError
+from sekisho.storage.errors import StorageError, first_line
 from sekisho.storage.tables import metadata
 from sekisho.storage.tables.catalog import credentials
 from sekisho.storage.tables.identity import key_secrets, keys
@@ -77,7 +77,7 @@ async def run(database: Database, around: Surroundings) -> list[Check]:
                 async with connection.begin_nested():
                     found.append(await ask(connection))
             except SQLAlchemyError as error:
-                found.append(Check(name, False, f"this cannot be asked: {_first_line(error)}"))
+                found.append(Check(name, False, f"this cannot be asked: {first_line(error)}"))
     found += await _journals(database, around)
     found.append(await asyncio.to_thread(_backups, around))
     return found
@@ -210,7 +210,7 @@ async def _journals(database: Database, around: Surroundings) -> list[Check]:
         found = await asyncio.to_thread(journals.read, around.journal, {str(segment): int(offset) for segment, offset in rows})
         orphaned = await _without_journal(database, around)
     except (SQLAlchemyError, OSError) as error:
-        return [Check("journal", False, f"it cannot be read: {_first_line(error)}")]
+        return [Check("journal", False, f"it cannot be read: {first_line(error)}")]
     told = [*found.unreadable, *(f"{name} was set aside" for name in found.set_aside)]
     lag = f"{found.unread} records wait, the oldest for {around.lag:.0f} s; see the node's log"
     misplaced = [*found.misplaced, *(f"the calls of {boot} are open, but its journal is gone" for boot in orphaned)]
@@ -261,7 +261,3 @@ def _some(names: Iterable[str]) -> str:
 
 def _few(lines: list[str]) -> str:
     return "; ".join(lines[:_NAMED]) + (f"; and {len(lines) - _NAMED} more" if len(lines) > _NAMED else "")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__])[0]

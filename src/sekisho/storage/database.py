@@ -23,6 +23,11 @@ WAIT_SECONDS: Final = 5.0
 """How long a write waits for its turn before it is refused; a console that hangs longer helps nobody."""
 
 
+def legible(row: tuple[object, ...]) -> tuple[object, ...]:
+    """The same row with a mark in the place of each zero character: PostgreSQL's texts hold none, and SQLite's may."""
+    return tuple(value.replace("\0", "\ufffd") if isinstance(value, str) else value for value in row)
+
+
 class Database(abc.ABC):
     """An open database. `open()` before use, `close()` after; both inside the loop that uses it."""
 

@@ -18,6 +18,7 @@ from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sekisho.storage.database import legible
 from sekisho.storage.errors import StorageError
 from sekisho.storage.migrations import HEAD
 from sekisho.storage.tables import metadata
@@ -163,7 +164,7 @@ def load(connection: Connection, found: Iterator[Entry], tables: list[SqlTable],
                 documents = [place for place, name in enumerate(entry.columns) if isinstance(table.c[name].type, JSON)]
             case Rows() if entry.rows:
                 rows = [_spelled(row, documents) for row in entry.rows] if documents else entry.rows
-                connection.exec_driver_sql(statement, [_legible(row) for row in rows] if on_a_server else rows)
+                connection.exec_driver_sql(statement, [legible(row) for row in rows] if on_a_server else rows)
     if on_a_server:
         _count_on(connection, tables)
 
@@ -183,11 +184,6 @@ def _spelled(row: tuple[Any, ...], documents: list[int]) -> tuple[Any, ...]:
         if values[place] is not None:
             values[place] = json.dumps(values[place])
     return tuple(values)
-
-
-def _legible(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The same row with a mark in the place of each zero character: PostgreSQL's texts hold none, and SQLite's may."""
-    return tuple(value.replace("\0", "\ufffd") if isinstance(value, str) else value for value in row)
 
 
 def _count_on(connection: Connection, tables: list[SqlTable]) -> None:

@@ -23,6 +23,11 @@ class MigrationFailedError(UnavailableError):
     """The database could not be brought to this version's schema: it is as it was, and nothing is written to it."""
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, of the driver's own where there is one, without the statement and the rest that people need not read."""
+    return (str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__])[0]
+
+
 def of_sqlite(error: exc.DBAPIError, name: str) -> Exception:
     """The error that our callers know for one of SQLite's; what is a fault of the program comes back as it was."""
     original = error.orig

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sekisho import __version__
 from sekisho.kit.clock import monotonic
 from sekisho.storage.database import READERS, WAIT_SECONDS, Database
-from sekisho.storage.errors import StorageError, UnavailableError, of_postgres
+from sekisho.storage.errors import StorageError, UnavailableError, first_line, of_postgres
 
 OLDEST: Final = 13
 """Major version: the oldest that is still cared for by its makers when this was written."""
@@ -110,7 +110,7 @@ class Postgres(Database):
                     with _hung_up(connection, CONNECT_SECONDS):
                         await connection.execute("SELECT 1")
         except psycopg.Error as error:
-            raise UnavailableError(f"the database {self.name} cannot be listened to: {_first_line(error)}") from None
+            raise UnavailableError(f"the database {self.name} cannot be listened to: {first_line(error)}") from None
 
     @asynccontextmanager
     async def _write(self, seconds: float | None) -> AsyncIterator[AsyncConnection]:
@@ -206,10 +206,6 @@ def _name(conninfo: dict[str, Any]) -> str:
 
 def _ms(seconds: float) -> str:
     return str(round(seconds * 1000))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0]
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from sekisho.core.model.ids import DEFAULT_PROJECT
 from sekisho.kit.clock import Clock
 from sekisho.kit.crypto import KeyRing, token
 from sekisho.storage.database import Database
-from sekisho.storage.errors import StorageError
+from sekisho.storage.errors import StorageError, first_line
 from sekisho.storage.migrations import HEAD
 from sekisho.storage.tables import metadata
 from sekisho.storage.tables.identity import projects
@@ -69,7 +69,7 @@ async def prepare(database: Database, ring: KeyRing, clock: Clock, backups: Path
                 raise
             _log.exception("the migration failed; the database is as it was before it")
             database.freeze(
-                f"the database {database.name} could not be brought from schema {version} to {HEAD} ({_first_line(error)}); "
+                f"the database {database.name} could not be brought from schema {version} to {HEAD} ({first_line(error)}); "
                 "it is as it was and takes no changes: start the version before again, or mend the cause and restart"
             )
     async with database.reader() as connection:
@@ -110,10 +110,6 @@ def _compare(connection: Connection) -> None:
         missing = sorted({column.name for column in table.columns} - there)
         if missing:
             raise MismatchError(f"the migrations left {name} without {', '.join(missing)}")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 async def _version(connection: AsyncConnection, name: str) -> str | None:

@@ -22,12 +22,13 @@ from sqlalchemy.schema import DropTable
 
 from sekisho.kit.clock import Clock
 from sekisho.kit.crypto import KeyRing
+from sekisho.kit.files import sync
 from sekisho.storage import backups, dumps
 from sekisho.storage.database import Database
 from sekisho.storage.envelopes import Header
 from sekisho.storage.errors import StorageError, UnavailableError
 from sekisho.storage.sqlite import Sqlite
-from sekisho.storage.workspaces import sync, workspace
+from sekisho.storage.workspaces import workspace
 
 KEPT: Final = 3
 """Safety copies."""

@@ -16,6 +16,7 @@ from typing import Any, Final
 from sqlalchemy import URL, event, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from sekisho.kit.files import Identity, identity_at
 from sekisho.storage.database import READERS, WAIT_SECONDS, Database
 from sekisho.storage.errors import StorageError, UnavailableError, UnreadableError, of_sqlite
 
@@ -27,19 +28,6 @@ _HEAD_BYTES: Final = 20
 _WRITE_VERSION: Final = 18
 """Where the file's head says how it is written (SQLite's file format, 1.3.3)."""
 _WRITES_WAL: Final = 2
-
-
-Identity = tuple[int, int]
-"""What tells one file from another."""
-
-
-def identity_of(path: Path) -> Identity | None:
-    """Of the file that has this name now; None where there is none to be seen. Costs two microseconds."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def sqlite_path(url: str) -> Path:
@@ -84,7 +72,7 @@ class Sqlite(Database):
     async def open(self) -> None:
         """Create the file (mode 0600) where there is none, and connect; raises StorageError, and then nothing was changed."""
         await asyncio.to_thread(_check_file, self.path)
-        self.identity = identity_of(self.path)
+        self.identity = identity_at(self.path)
         async with self.writer():
             pass
 
@@ -97,7 +85,7 @@ class Sqlite(Database):
 
     @asynccontextmanager
     async def _write(self, seconds: float | None) -> AsyncIterator[AsyncConnection]:
-        if self.identity is not None and identity_of(self.path) != self.identity:
+        if self.identity is not None and identity_at(self.path) != self.identity:
             # What is open may never come back, and whoever asks us to write would be told that it is kept.
             raise UnavailableError(f"the database {self.path} was taken away while it was open; put it back where it was")
         async with self._turn(self._wait), self._writer.begin() as connection:

@@ -87,12 +87,3 @@ def _is_left(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return True
-
-
-def sync(path: Path) -> None:
-    """Force a file's bytes, or the names in a directory, to the disk; raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

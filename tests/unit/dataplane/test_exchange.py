@@ -2,14 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sekisho.core.model.chat import UsageSource
-from sekisho.core.model.records import STAGES, CallEnded, Refused, Status
+from sekisho.core.model.records import STAGES, CallBegan, CallEnded, Refused, Status
+from sekisho.core.wire.http1.events import NOTED
+from sekisho.core.wire.http1.readers import RARE
+from sekisho.dataplane.stages.attempt import FORWARDED
+from sekisho.dataplane.stages.authenticate import OTHERS
+from sekisho.kit.turn import Turn
 from tests.support.virtual_time import VirtualClock, run
 from tests.unit.dataplane import loops
 from tests.unit.dataplane.houses import HELLO, NARROW, OPEN, SPENT, House, Wire, request
@@ -294,3 +299,60 @@ def test_a_call_is_one_record_however_many_attempts_it_takes(tmp_path: Path, ans
             provider._server.close()
 
     loops.run(scene())
+
+
+def test_a_client_that_leaves_before_its_answer_is_sent_has_cancelled(tmp_path: Path) -> None:
+    """The answer is whole and priced by then, but nothing of it was sent: so it is not recorded as received."""
+
+    async def scene() -> None:
+        async with House(tmp_path) as house:
+            turns: list[Callable[[], Any]] = []
+            house.plane.turn = Turn(turns.append)
+            wire = Wire(house)
+            wire.feed(request(HELLO))
+            await loops.until(lambda: turns)
+            wire.close()
+            await loops.until(lambda: wire.connection.gone)
+            turns.pop()()
+            _, ended = house.call
+            assert (ended.status, ended.http_status, ended.error_code) == (Status.CANCELLED, 499, "client_gone")
+            assert (ended.input_tokens, ended.output_tokens) == (2, 2), "the provider did its work"
+            assert wire.pieces == []
+
+    play(scene())
+
+
+def test_an_answer_waits_for_the_end_of_the_turn_and_is_recorded_with_it(tmp_path: Path) -> None:
+    """Until then there is neither record nor byte: whoever kills us here kills a call that nobody got an answer to."""
+
+    async def scene() -> None:
+        async with House(tmp_path) as house:
+            turns: list[Callable[[], Any]] = []
+            house.plane.turn = Turn(turns.append)
+            wire = Wire(house)
+            wire.feed(request(HELLO))
+            await loops.until(lambda: turns)
+            assert [type(record) for record in house.records] == [CallBegan]
+            assert wire.pieces == []
+            turns.pop()()
+            assert [type(record) for record in house.records] == [CallBegan, CallEnded]
+            assert len(wire.pieces) == 1
+            wire.close()
+
+    play(scene())
+
+
+def test_request_ids_count_on_over_every_block(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with House(tmp_path) as house:
+            ids = [house.plane.next_request_id() for _ in range(70_000)]
+            assert len(set(ids)) == len(ids)
+            assert {len(each) for each in ids} == {len(ids[0])}
+            assert [int(each[-8:], 16) for each in ids] == list(range(1, 70_001))
+
+    play(scene())
+
+
+def test_what_is_looked_for_only_in_noted_heads_is_noted() -> None:
+    """A name that were missing there would be overlooked."""
+    assert RARE | FORWARDED | OTHERS == NOTED

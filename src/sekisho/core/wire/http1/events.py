@@ -9,10 +9,10 @@ METHODS: Final = {method.encode(): method for method in ("GET", "HEAD", "POST", 
 
 
 NOTED: Final = frozenset(
-    b"transfer-encoding expect upgrade via content-encoding x-api-key api-key x-goog-api-key openai-beta openai-organization "
-    b"openai-project traceparent tracestate idempotency-key".split()
+    b"transfer-encoding expect upgrade x-api-key api-key x-goog-api-key openai-beta openai-organization openai-project "
+    b"traceparent tracestate idempotency-key".split()
 )
-"""Headers that few requests have and some step of serving looks for; whoever looks for another one adds it here, or asks always."""
+"""Headers that few requests have, and that are looked for only where a head is `noted`; all others are asked for each time."""
 
 
 class Head:
