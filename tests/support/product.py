@@ -24,6 +24,8 @@ from typing import Any, Final, Self, TypeVar
 
 import httpx
 
+from tests.support.patience import within
+
 ROOT: Final = Path(__file__).parents[2]
 KEY: Final = re.compile(r"sk-sek-[0-9a-z]+-[A-Za-z0-9_-]{43}")
 START_TIMEOUT: Final = 30.0
@@ -293,12 +295,12 @@ class Product:
 
 def eventually(happened: Callable[[], T | None], what: str, timeout: float = 10.0, *, explain: Callable[[], str] = str) -> T:
     """Ask again every few milliseconds until the answer is true; for things outside this process that cannot tell us themselves."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + within(timeout)
     while True:
         value = happened()
         if value:
             return value
-        assert time.monotonic() < deadline, f"{what} did not happen within {timeout} s\n{explain()}"
+        assert time.monotonic() < deadline, f"{what} did not happen within {within(timeout):g} s\n{explain()}"
         time.sleep(0.02)
 
 

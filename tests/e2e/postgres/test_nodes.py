@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.e2e.postgres.test_main_path import call
+from tests.support.patience import within
 from tests.support.product import Product, eventually
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def test_both_heal_when_the_database_comes_back(own_cluster: "Cluster", secret_k
         answers(other, made, 200, HEALS_S)
         took = time.monotonic() - back
         print(f"healed after {took:.3f} s")
-        assert took < HEALS_S
+        assert took < within(HEALS_S)
         assert {record["status"] for record in one.wait_calls(21, timeout=45)} == {"completed"}
         assert len(other.calls()) == len({record["id"] for record in other.calls()})
 
@@ -130,7 +131,7 @@ def test_a_server_that_stands_still_is_not_waited_for(own_cluster: "Cluster", tm
                 started = time.monotonic()
                 refused = client.post("/api/keys", json={"label": "no"}, timeout=60)
                 assert refused.status_code == 503
-                assert time.monotonic() - started < 45
+                assert time.monotonic() - started < within(45)
                 assert call(product, key).status_code == 200
         finally:
             own_cluster.resume()

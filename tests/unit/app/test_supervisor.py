@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from sekisho.app import children, supervisor
+from tests.support.patience import within
 from tests.support.product import eventually, free_ports
 
 ROOT = Path(__file__).parents[3]
@@ -160,7 +161,7 @@ def test_a_killed_worker_is_replaced_within_a_second(start: Callable[..., Runnin
         before = time.monotonic()
         # The socket stays open: the connection waits for the new worker.
         assert running.pid() != worker
-        assert time.monotonic() - before < 1.0
+        assert time.monotonic() - before < within(1.0)
 
 
 def test_a_killed_node_is_replaced_and_makes_no_second_key(start: Callable[..., Running]) -> None:
@@ -236,7 +237,7 @@ def test_an_interrupt_ends_it_too_and_a_second_signal_does_not_wait(start: Calla
     before = time.monotonic()
     status, _, err = running.end(signal.SIGINT)
     assert status == 0, err
-    assert time.monotonic() - before < 5.0
+    assert time.monotonic() - before < within(5.0)
     assert gone(worker)
 
 
