@@ -11,7 +11,7 @@ ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test check format-is-ours lint types imports fast format bench bench-peers soak dist lock clean
+.PHONY: help setup serve test check format-is-ours lint types imports console console-api console-check console-looks console-pictures fast format bench bench-peers soak dist lock clean
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -44,7 +44,21 @@ $(STAMPS)/hot-path: $(STAMPS)/package src/sekisho/app/compiled.py $(shell find s
 	@$(PY) -m sekisho.app.compiled
 	@touch $@
 
-setup: $(STAMPS)/package $(STAMPS)/hot-path ## make .venv with everything that the other verbs use
+# The console's front end, built with the Node.js that is among the locked requirements. The stamps know its sources: what did not change is not built.
+CONSOLE_SOURCES := $(shell find console/src console/public -type f 2>/dev/null) $(wildcard console/*.html console/*.ts console/tsconfig.json console/package.json) \
+	console/dev/budget.mjs console/dev/pack.mjs
+
+$(STAMPS)/console-packages: console/package-lock.json console/.npmrc | $(STAMPS)/locked
+	@echo "installing the console's locked packages"
+	@$(PY) console/dev/npm.py ci --loglevel=error
+	@touch $@
+
+$(STAMPS)/console: $(STAMPS)/console-packages $(CONSOLE_SOURCES)
+	@echo "building the console (half a minute)"
+	@$(PY) console/dev/npm.py run --silent build
+	@touch $@
+
+setup: $(STAMPS)/package $(STAMPS)/hot-path $(STAMPS)/console ## make .venv with everything that the other verbs use
 
 serve: setup ## start the product
 	@exec $(VENV)/bin/sekisho serve $(ARGS)
@@ -52,7 +66,7 @@ serve: setup ## start the product
 test: setup ## all tests
 	@$(PY) -m pytest $(ARGS)
 
-check: format-is-ours lint types imports ## format, lint, types, import contracts
+check: format-is-ours lint types imports console-check ## format, lint, types, import contracts, the console's own
 
 format-is-ours: setup
 	@$(VENV)/bin/ruff format --check .
@@ -65,6 +79,24 @@ types: setup
 
 imports: setup
 	@$(VENV)/bin/lint-imports
+
+console: $(STAMPS)/console ## build what people see, into the package
+
+console-check: setup ## the console's description of the API, its lint and its own tests
+	@$(PY) console/dev/openapi.py --check
+	@$(PY) console/dev/npm.py run --silent types:check
+	@$(PY) console/dev/npm.py run --silent lint
+	@$(PY) console/dev/npm.py run --silent test
+
+console-api: setup ## write the description of the management API, and the console's types, anew
+	@$(PY) console/dev/openapi.py
+	@$(PY) console/dev/npm.py run --silent types
+
+console-looks: setup ## every screen in every width, language and theme, with pictures in .work/looks (half an hour)
+	@SEKISHO_CONSOLE_LOOKS=all SEKISHO_CONSOLE_PICTURES=.work/looks $(PY) -m pytest --timeout 3600 tests/e2e/console/test_looks.py
+
+console-pictures: setup ## the pictures of the tutorial, taken anew
+	@SEKISHO_CONSOLE_PICTURES=docs/tutorial/pictures $(PY) -m pytest tests/e2e/console/test_first_call.py
 
 fast: setup ## the tests that need no process of their own
 	@$(PY) -m pytest tests/unit tests/arch $(ARGS)
@@ -100,4 +132,4 @@ lock: setup ## resolve the requirements anew (with the oldest Python that we ser
 	@$(GROUP) dev | $(COMPILE) --constraint requirements/base.txt --constraint requirements/build.txt --output-file requirements/dev.txt -
 
 clean: ## remove what the other verbs made, the environment included
-	@rm -rf $(VENV) .work dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) .work dist build console/node_modules console/dist src/sekisho/api/static .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -26,7 +26,7 @@ export default defineConfig({
   server: {
     port: 4700,
     strictPort: true,
-    proxy: { "/api": { target: backend, ws: true }, "/v1": { target: backend } },
+    proxy: { "/api": { target: backend, ws: true }, "/gateway": { target: backend } },
   },
   test: { environment: "jsdom", globals: false, setupFiles: ["src/testing/setup.ts"], include: ["src/**/*.test.{ts,tsx}"], css: false },
 });

@@ -140,6 +140,7 @@ function report(period, by) {
   else rows = spread(["openai", "ollama", "anthropic", "vllm", "builtin"].map((name, at) => [name, null, 6 - at]));
   if (options.empty) rows = [];
   const totals = row("", null, all, 1);
+  Object.assign(totals, { duration_p50_ms: all.duration * 0.7, duration_p95_ms: all.duration * 3.1, ttfb_p50_ms: all.ttfb * 0.8, ttfb_p95_ms: all.ttfb * 2.6 });
   if (by === "model") totals.unpriced = rows.reduce((sum, each) => sum + each.unpriced, 0);
   return { period: { from: iso(now() - span * HOUR), to: iso(now()) }, totals, rows, truncated: false };
 }
@@ -154,9 +155,29 @@ const settings = [["gateway.port", 4000, "default"], ["gateway.host", "127.0.0.1
 const fault = (status, code, message, param = null) => [status, { error: { type: "invalid_request_error", code, message, param, request_id: "req_fixture" } }];
 const newKey = (key) => `sk-sek-${key.id}-${randomBytes(32).toString("base64url")}`;
 
+const people = options.empty ? [] : [["u1", "kaoru@example.jp", "Aoki Kaoru", "owner"], ["u2", "hana@example.jp", "花田 はな", "admin"], ["u3", "ken@example.org", "Ken Ito", "user"], ["u4", "visitor@example.org", "A visitor", "guest"]].map(([id, email, name, role], at) => ({ id, email, name, role, language: null, active: at !== 3, has_password: true, created_at: iso(now() - (90 - at * 9) * 24 * HOUR), updated_at: iso(now()), last_login_at: at === 3 ? null : iso(now() - (at + 1) * 3 * HOUR), deactivated_at: at === 3 ? iso(now() - HOUR) : null }));
+const projects = ["default", "platform", "product", "research", "support"].map((name, at) => ({ id: `pr${at}`, name, title: name === "support" ? "お客様サポート" : name[0].toUpperCase() + name.slice(1), description: "", owner_id: "u1", archived: false, archived_at: null, created_at: iso(now() - 60 * 24 * HOUR), updated_at: iso(now()), members: at, live_keys: at * 3, role: at === 1 ? "maintainer" : null }));
+const audit = Array.from({ length: 120 }, (_, at) => ({ seq: 120 - at, at: iso(now() - at * at * 60_000), actor: pick(["kaoru@example.jp", "hana@example.jp", "local owner"]), actor_kind: "user", actor_id: "u1", token_id: null, address: pick(["203.0.113.24", null]), request_id: `req_01k${120 - at}`, action: pick(["key.created", "key.revoked", "provider.changed", "session.started", "user.role_changed"]), object_kind: "key", object_id: `k${at}`, project: "support", before: at % 3 === 0 ? { label: "ci-review", rpm: 60 } : null, after: { label: "ci-review", rpm: 120 }, erased: false, hash: createHash("sha256").update(String(at)).digest("hex") }));
+
+/** What is told of people, projects and their acts; undefined where the address is another. */
+function governed(path) {
+  const page = { next_cursor: null };
+  const [, , noun, id, part] = path.split("/");
+  if (noun === "users") return part === "sessions" ? { sessions: [], ...page } : part === "tokens" ? { tokens: [] } : id === undefined ? { users: people, ...page } : people.find((each) => each.id === id);
+  if (noun === "projects") return part === "members" ? { members: people.slice(1, 3).map((each) => ({ user_id: each.id, email: each.email, name: each.name, role: "editor", created_at: each.created_at })), ...page } : id === undefined ? { projects, ...page } : projects.find((each) => each.name === id);
+  if (path === "/api/invitations") return { invitations: [{ id: "i1", email: "mio@example.jp", role: "user", project: "support", project_role: "editor", made_by: "u1", created_at: iso(now() - HOUR), expires_at: iso(now() + 90 * HOUR), accepted_at: null, withdrawn_at: null }], ...page };
+  if (path === "/api/audit/check") return { ok: true, rows: 120, first: 1, last: 120, anchor: `120:${audit[0].hash}`, fault: null };
+  if (path === "/api/audit") return { rows: audit, ...page };
+  if (path === "/api/auth/sessions") return { sessions: [{ id: "s1", kind: "console", created_at: iso(now()), seen_at: iso(now()), expires_at: iso(now() + 9 * HOUR), address: "203.0.113.24", agent: "Mozilla/5.0 (X11; Linux x86_64) Chrome/156.0", current: true }], ...page };
+  if (path === "/api/auth/tokens") return { tokens: [{ id: "t1", name: "nightly script", last4: "9f3a", scopes: null, created_at: iso(now() - 9 * HOUR), expires_at: iso(now() + 2000 * HOUR), last_used_at: null }] };
+  if (path === "/api/auth/totp") return { enabled: false, confirmed_at: null, recovery_codes: 0 };
+  return undefined;
+}
+
 /** Routes of the fixture: [status, body]. */
 function answer(method, path, query, body) {
-  if (path === "/api/setup") return [200, { claimed }];
+  if (path === "/api/setup") return [200, { claimed, registration: "invite-only" }];
+  if (path === "/api/auth/oidc") return [200, { issuers: [] }];
   if (path === "/api/setup/claim") {
     if (claimed || body.token === "used") return fault(410, "link_used", "the setup link was used");
     claimed = signedIn = true;
@@ -166,11 +187,13 @@ function answer(method, path, query, body) {
   if (path === "/api/auth/login") {
     if (body.password !== "open sesame again") return fault(401, "credentials_wrong", "the e-mail or the password is wrong");
     signedIn = true;
-    return [200, { user }];
+    return [200, { user, csrf: "fixture" }];
   }
   if (path === "/api/auth/logout") return (signedIn = false), [200, {}];
   if (!signedIn) return fault(401, "authentication_required", "log in first");
   if (path === "/api/auth/me") return [200, { user, csrf: "fixture" }];
+  const told = governed(path);
+  if (told !== undefined) return [200, told];
   if (path === "/api/status") return [200, { version: "1.4.0", supervisor: 4100, node: 4101, workers: [4102, 4103], ports: { gateway: port, console: port }, revision, journal_lag_s: 0.041, journal_set_aside: 0, outage: null, sealed_copy_trouble: null, engines: [{ model: "builtin/gemma-3-4b-q4", state: "awake", pid: 4110, falls: 0, last_error: null }], started_at: iso(now() - 53 * HOUR), home: "/var/lib/sekisho", database: "sqlite" }];
   if (path === "/api/settings") return [200, { settings: settings.map(([name, value, source]) => ({ name, value, source })) }];
   if (path === "/api/doctor") return [200, { ok: true, findings: [{ level: "warning", name: "sqlite", message: "SQLite 3.40.1 can corrupt a database in rare cases when several connections write.", remedy: "Upgrade the system's SQLite to 3.51.3 or newer, or use PostgreSQL." }, { level: "hint", name: "backups", message: "The last backup is 9 hours old.", remedy: "sekisho backup create" }] }];
@@ -291,7 +314,7 @@ const server = createServer(async (request, response) => {
   let text = "";
   for await (const piece of request) text += piece;
   const body = text === "" ? {} : JSON.parse(text);
-  if (url.pathname === "/v1/chat/completions") return converse(request, response, body);
+  if (url.pathname.replace(/^\/gateway/, "") === "/v1/chat/completions") return converse(request, response, body);
   if (!url.pathname.startsWith("/api/")) return file(response, url.pathname);
   const [status, told] = answer(request.method, url.pathname, url.searchParams, body);
   setTimeout(() => response.writeHead(status, { "content-type": "application/json", "x-request-id": "req_fixture" }).end(JSON.stringify(told)), Number(options.slow));

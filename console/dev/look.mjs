@@ -32,6 +32,12 @@ const places = {
   models: { path: "/models" },
   usage: { path: "/usage?range=7d" },
   playground: { path: "/playground?models=ollama/qwen3:8b,anthropic/claude-sonnet-4-5", act: async (page) => (await page.type("textarea[rows='2']", "関所とは何ですか。"), await page.keyboard.down("Control"), await page.keyboard.press("Enter"), await page.keyboard.up("Control"), settle(page, 3500)) },
+  people: { path: "/people" },
+  "people-drawer": { path: "/people/u3" },
+  projects: { path: "/projects" },
+  "projects-drawer": { path: "/projects/support" },
+  audit: { path: "/audit" },
+  "audit-drawer": { path: "/audit/117" },
   system: { path: "/system" },
   settings: { path: "/settings" },
   "settings-installation": { path: "/settings?tab=installation" },
@@ -60,7 +66,7 @@ try {
         (kept) => {
           for (const [name, value] of Object.entries(kept)) localStorage.setItem(`sekisho.${name}`, value);
         },
-        { language, theme },
+        { language, theme, "been-in": "yes" },
       );
       here = "login";
       await page.goto(`${options.base}/login`);

@@ -19,7 +19,6 @@ async function loadJapaneseType() {
 async function begin() {
   const language = await startLanguage();
   if (language === "ja") void loadJapaneseType();
-  else window.setTimeout(() => void loadJapaneseType(), 1500);
   const root = document.getElementById("root");
   if (root === null) throw new Error("index.html has no #root");
   createRoot(root).render(
@@ -27,6 +26,7 @@ async function begin() {
       <App />
     </StrictMode>,
   );
+  if (language !== "ja") window.setTimeout(() => void loadJapaneseType(), 300);
 }
 
 void begin();

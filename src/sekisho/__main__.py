@@ -38,9 +38,9 @@ def main() -> int:
     """Run the command line; the exit status."""
     arguments = sys.argv[1:]
     if arguments[:1] == ["serve"] and (flags := serve_flags(arguments[1:])) is not None:
-        from sekisho.app import supervisor
+        from sekisho.app import starts
 
-        return supervisor.run(flags)
+        return starts.run(flags)
     from sekisho.cli import main as command_line
 
     return command_line.main(arguments)

@@ -51,7 +51,7 @@ def fault(words: list[str]) -> str | None:
         if name in GLOBALS:
             if name in main.VALUED and not equals:
                 left[:1] = []
-        elif name.startswith("--"):
+        elif name.startswith("-") and name != "-":
             if name not in options:
                 return f"there is no option {name}"
             if not options[name].is_flag and not equals:

@@ -49,9 +49,7 @@ def forgetful(connection: Connection) -> None:
     connection.execute(text(f"UPDATE alembic_version SET version_num = '{HEAD}'"))
 
 
-@pytest.mark.parametrize(
-    ("upgrade", "reason"), [(half, "the disk broke"), (forgetful, "left calls_open without node")], ids=["failure", "mismatch"]
-)
+@pytest.mark.parametrize(("upgrade", "reason"), [(half, "the disk broke"), (forgetful, "the migrations left")], ids=["failure", "mismatch"])
 def test_a_failed_migration_leaves_the_old_state_and_takes_no_writes(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, upgrade: Callable[[Connection], None], reason: str
 ) -> None:
@@ -80,6 +78,29 @@ def test_a_failed_migration_leaves_the_old_state_and_takes_no_writes(
     with pytest.raises(DBAPIError, match="half_done"):
         rows(url, "SELECT * FROM half_done")
     assert prepared(url, tmp_path, report).migrated_from == "0001", "the next start may succeed"
+
+
+def test_attempts_that_fail_keep_one_backup(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest: the version before may have gone on in between. One of another installation, or by hand, is nobody's to delete."""
+    url = place.first()
+    monkeypatch.setattr(runner, "upgrade", half)
+    (tmp_path / f"before-{HEAD}-1.sekisho-backup").write_bytes(b"no backup at all")
+
+    async def made(_: Database, done: Prepared) -> Path:
+        assert done.backup is not None
+        return done.backup
+
+    first = prepared(url, tmp_path, made)
+    by_hand = tmp_path / "by-hand.sekisho-backup"
+    by_hand.write_bytes(first.read_bytes())
+    run(url, ["UPDATE revisions SET instance = 'another'"])
+    second = prepared(url, tmp_path, made)
+    run(url, ["INSERT INTO keys (id, label, project_id, last4, created_at, revision) VALUES ('k2', 'later', 'default', 'abcd', 1, 7)"])
+    for _ in range(3):
+        last = prepared(url, tmp_path, made)
+    assert {*tmp_path.glob("*.sekisho-backup")} == {first, by_hand, last, tmp_path / f"before-{HEAD}-1.sekisho-backup"}
+    assert second != last
+    assert backups.describe(last).keys == 2
 
 
 def test_a_migration_that_fails_on_an_empty_database_stops_the_start(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

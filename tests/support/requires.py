@@ -60,6 +60,12 @@ def postgresql() -> None:
     need("postgresql", present=found, remedy="install PostgreSQL's server (Debian: the package postgresql)")
 
 
+def chromium() -> None:
+    """Need Debian's Chromium and the means to drive it."""
+    module("playwright")
+    program("chromium")
+
+
 def llama() -> None:
     """Need llama.cpp's server and the means to make a model for it."""
     module("xllamacpp")

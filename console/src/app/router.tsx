@@ -7,8 +7,10 @@ import { only, parseSearch, stringifySearch } from "@/lib/search";
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound, errorComponent: Broken });
 
-const login = createRoute({ getParentRoute: () => root, path: "/login", validateSearch: only("next"), component: lazyRouteComponent(() => import("@/features/auth/login"), "Login") });
+const login = createRoute({ getParentRoute: () => root, path: "/login", validateSearch: only("next", "error"), component: lazyRouteComponent(() => import("@/features/auth/login"), "Login") });
 const setup = createRoute({ getParentRoute: () => root, path: "/setup", validateSearch: only("token"), component: lazyRouteComponent(() => import("@/features/setup/setup"), "Setup") });
+const invite = createRoute({ getParentRoute: () => root, path: "/invite", component: lazyRouteComponent(() => import("@/features/auth/invited"), "Invited") });
+const reset = createRoute({ getParentRoute: () => root, path: "/reset", component: lazyRouteComponent(() => import("@/features/auth/reset"), "Reset") });
 
 const frame = createRoute({ getParentRoute: () => root, id: "frame", component: Frame, notFoundComponent: NotFound, errorComponent: Broken });
 
@@ -24,10 +26,13 @@ const providers = createRoute({ getParentRoute: () => frame, path: "/providers/{
 const models = createRoute({ getParentRoute: () => frame, path: "/models", validateSearch: only("provider", "show", "find"), component: lazyRouteComponent(() => import("@/features/models/models"), "Models") });
 const usage = createRoute({ getParentRoute: () => frame, path: "/usage", validateSearch: only("range", "by", "measure"), component: lazyRouteComponent(() => import("@/features/usage/usage"), "Usage") });
 const playground = createRoute({ getParentRoute: () => frame, path: "/playground", validateSearch: only("models", "tab"), component: lazyRouteComponent(() => import("@/features/playground/playground"), "Playground") });
+const people = createRoute({ getParentRoute: () => frame, path: "/people/{-$userId}", validateSearch: only("tab", "role", "find", "invite"), component: lazyRouteComponent(() => import("@/features/people/people"), "People") });
+const projects = createRoute({ getParentRoute: () => frame, path: "/projects/{-$project}", validateSearch: only("archived", "create"), component: lazyRouteComponent(() => import("@/features/projects/projects"), "Projects") });
+const audit = createRoute({ getParentRoute: () => frame, path: "/audit/{-$row}", validateSearch: only("last", "about", "actor", "object", "project"), component: lazyRouteComponent(() => import("@/features/audit/audit"), "Audit") });
 const system = createRoute({ getParentRoute: () => frame, path: "/system", component: lazyRouteComponent(() => import("@/features/system/system"), "System") });
 const settings = createRoute({ getParentRoute: () => frame, path: "/settings", validateSearch: only("tab", "find"), component: lazyRouteComponent(() => import("@/features/settings/settings"), "Settings") });
 
-export const routeTree = root.addChildren([login, setup, frame.addChildren([overview, calls, keys, providers, models, usage, playground, system, settings])]);
+export const routeTree = root.addChildren([login, setup, invite, reset, frame.addChildren([overview, calls, keys, providers, models, usage, playground, people, projects, audit, system, settings])]);
 
 export const router = createRouter({ routeTree, parseSearch, stringifySearch, defaultPreload: "intent", scrollRestoration: true, defaultErrorComponent: Broken, defaultNotFoundComponent: NotFound });
 

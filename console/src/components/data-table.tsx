@@ -50,8 +50,11 @@ export function DataTable<Row>({ label, rows, columns, rowHeight = 32, idOf, sel
   const telephone = useWidth("(max-width: 719.9px)");
   const middle = useWidth("(min-width: 1100px)");
   const large = useWidth("(min-width: 1440px)");
+  /** Beside the drawer there is room for all columns only here. */
+  const wide = useWidth("(min-width: 1920px)");
+  const narrowed = drawerOpen && !wide;
   const columnVisibility: VisibilityState = Object.fromEntries(
-    columns.map((column) => [column.id, (column.from === undefined || (column.from === "md" ? middle : large)) && !(drawerOpen && column.hideWithDrawer === true) && !(drawerOpen && column.from === "lg")]),
+    columns.map((column) => [column.id, (column.from === undefined || (column.from === "md" ? middle : large)) && !(narrowed && column.hideWithDrawer === true) && !(narrowed && column.from === "lg")]),
   );
   const definitions: ColumnDef<Row>[] = columns.map((column) => ({ id: column.id, header: () => column.head, cell: (context) => column.cell(context.row.original) }));
   const table = useReactTable({ data: rows, columns: definitions, state: { columnVisibility }, getCoreRowModel: getCoreRowModel(), getRowId: idOf });

@@ -1,8 +1,9 @@
 /** Providers, models and keys as every screen asks for them. A list longer than the bound says so instead of being read whole. */
-import { queryOptions } from "@tanstack/react-query";
+import { queryOptions, useQuery } from "@tanstack/react-query";
 
 import { request } from "@/lib/api/request";
-import type { KeyPage, ModelPage, ProviderPage } from "@/lib/api/types";
+import type { KeyPage, ModelPage, Project, ProjectPage, ProviderPage } from "@/lib/api/types";
+import { useMay } from "@/lib/rights";
 
 /** The most that one answer holds. */
 export const MOST = 1000;
@@ -12,4 +13,16 @@ export const providersQuery = queryOptions({ queryKey: ["providers"], queryFn: a
 export const modelsQuery = queryOptions({ queryKey: ["models"], queryFn: () => request<ModelPage>("GET", "/api/models", { query: { limit: MOST } }), staleTime: 10_000 });
 
 /** The newest keys, for choosing one by name. */
-export const keyNamesQuery = queryOptions({ queryKey: ["keys", "names"], queryFn: async () => (await request<KeyPage>("GET", "/api/keys", { query: { limit: 200 } })).api_keys, staleTime: 30_000 });
+const keyNamesQuery = queryOptions({ queryKey: ["keys", "names"], queryFn: async () => (await request<KeyPage>("GET", "/api/keys", { query: { limit: 200 } })).api_keys, staleTime: 30_000 });
+
+export function useKeyNames() {
+  const may = useMay();
+  return useQuery({ ...keyNamesQuery, enabled: may("keys.read") });
+}
+
+export const projectsQuery = queryOptions({ queryKey: ["projects", "names"], queryFn: async () => (await request<ProjectPage>("GET", "/api/projects", { query: { limit: MOST, archived: false } })).projects, staleTime: 30_000 });
+
+/** Whether one may make and change what belongs to a project: members who edit it, and whom no project bounds. */
+export function writableIn(project: Project): boolean {
+  return project.role !== "viewer";
+}

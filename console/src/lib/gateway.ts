@@ -1,6 +1,11 @@
-/** Calls of the console through the gateway itself, as any program makes them. The key lives in memory, is told to nobody, and dies within the hour. */
+/**
+ * Calls of the console through the gateway itself, as any program makes them: the console's own door has the gateway under `/gateway`, so the browser needs no
+ * second origin. The key lives in memory, is told to nobody, and dies within the hour.
+ */
 import { request } from "@/lib/api/request";
 import type { KeyCreated } from "@/lib/api/types";
+import { projectsQuery, writableIn } from "@/lib/catalog";
+import { queryClient } from "@/lib/query";
 
 export interface Usage {
   input: number;
@@ -31,20 +36,26 @@ export class GatewayError extends Error {
   }
 }
 
-/** Where the gateway listens, seen from this browser: the same host at the gateway's port. */
+/** What a program on this person's machine is pointed at: the same host at the gateway's port; where one may not know that, the console's own door. */
 export function gatewayBase(port: number | undefined): string {
-  if (port === undefined || String(port) === location.port) return location.origin;
+  if (port === undefined) return `${location.origin}/gateway`;
   return `${location.protocol}//${location.hostname}:${port}`;
 }
 
 let own: Promise<KeyCreated> | null = null;
 let ownUntil = 0;
 
-/** The console's own short-lived key; made at first need, revoked when the page goes. */
+async function makeKey(label: string): Promise<KeyCreated> {
+  const projects = (await queryClient.query(projectsQuery)).filter(writableIn);
+  const project = projects.find((each) => each.name === "default") ?? projects[0];
+  return request<KeyCreated>("POST", "/api/keys", { body: { label, expires_in_s: 3600, project: project?.name } });
+}
+
+/** The console's own short-lived key, in a project where one may make keys; made at first need, revoked when the page goes. */
 export async function playgroundKey(label: string): Promise<string> {
   if (own === null || Date.now() > ownUntil) {
     ownUntil = Date.now() + 50 * 60_000;
-    own = request<KeyCreated>("POST", "/api/keys", { body: { label, expires_in_s: 3600 } });
+    own = makeKey(label);
     own.catch(() => (own = null));
     void own.then(({ id }) => window.addEventListener("pagehide", () => void request("POST", `/api/keys/${id}/revoke`, { keepalive: true, quiet: true }), { once: true }));
   }
@@ -87,7 +98,6 @@ function gateTime(header: string | null): number | null {
 }
 
 export interface Chat {
-  base: string;
   key: string;
   body: Record<string, unknown>;
   signal?: AbortSignal;
@@ -95,11 +105,11 @@ export interface Chat {
 }
 
 /** Stream one chat call; resolves when the answer is whole, rejects with `GatewayError` or the abort. */
-export async function chat({ base, key, body, signal, onText }: Chat): Promise<Answered> {
+export async function chat({ key, body, signal, onText }: Chat): Promise<Answered> {
   const began = performance.now();
   let response: Response;
   try {
-    response = await fetch(`${base}/v1/chat/completions`, {
+    response = await fetch("/gateway/v1/chat/completions", {
       method: "POST",
       headers: { "content-type": "application/json", authorization: `Bearer ${key}` },
       body: JSON.stringify({ ...body, stream: true, stream_options: { include_usage: true } }),
@@ -108,7 +118,7 @@ export async function chat({ base, key, body, signal, onText }: Chat): Promise<A
     });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new GatewayError(0, "unreachable", base, "");
+    throw new GatewayError(0, "unreachable", location.origin, "");
   }
   if (!response.ok || response.body === null) throw await refusalOf(response);
   const told: Answered = {

@@ -10,6 +10,7 @@ import { createStore } from "@/lib/store";
 export const SPAN = 300;
 /** A busy house has more calls in five minutes than one wants to read for a picture; older seconds then stay empty. */
 const SEED_PAGES = 3;
+const REMEMBERED = 200;
 
 export interface Second {
   /** Whole seconds since the epoch. */
@@ -56,6 +57,7 @@ class Live {
   private failures = 0;
   private refusedUntil = "";
   private lostTimer = 0;
+  private latest: Call[] = [];
 
   subscribe(listener: Listener): () => void {
     this.listeners.add(listener);
@@ -130,7 +132,8 @@ class Live {
       const message = JSON.parse(String(event.data)) as LiveMessage;
       this.last = message.seq;
       if (message.type === "pulse") this.pulse(message.data);
-      else this.arrived([message.data]);
+      else if (message.type === "call.ended") this.arrived([message.data]);
+      else void this.seed(); // Something was missed: the lists have it.
     };
     socket.onclose = () => {
       if (this.socket !== socket || !this.running) return;
@@ -203,7 +206,13 @@ class Live {
     return fresh;
   }
 
+  /** A call that came a moment ago, by its request; undefined where it did not pass by. */
+  recent(requestId: string): Call | undefined {
+    return this.latest.find((call) => call.request_id === requestId);
+  }
+
   private arrived(calls: Call[]): void {
+    this.latest = [...calls, ...this.latest].slice(0, REMEMBERED);
     const fresh = this.count(calls);
     if (fresh.length > 0) for (const listener of this.listeners) listener(fresh);
   }
@@ -211,7 +220,7 @@ class Live {
   private pulse(pulse: Pulse): void {
     this.pulsed = true;
     const at = Math.floor(Date.parse(pulse.at) / 1000);
-    this.counts.set(at, { passed: pulse.passed, bad: pulse.refused + pulse.failed });
+    this.counts.set(at, { passed: pulse.passed, bad: (pulse.refused ?? 0) + pulse.failed });
     passing.set({ ...passing.get(), gateP50: pulse.gate_p50_us, gateP99: pulse.gate_p99_us });
   }
 

@@ -8,26 +8,59 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import sekisho
-from sekisho.api import endpoints, schemas
-from sekisho.api.frame import REQUEST_ID, Frame, too_large
+from sekisho.api import endpoints, live, metrics, schemas
+from sekisho.api.configurations import endpoints as configurations
+from sekisho.api.console import Console, Files
+from sekisho.api.frame import Frame, too_large
 from sekisho.api.services import Services
 from sekisho.audit import endpoints as audit
 from sekisho.catalog import endpoints as catalog
 from sekisho.certs import endpoints as certs
 from sekisho.core.model.errors import Kind, Refusal
 from sekisho.identity import endpoints as identity
+from sekisho.identity.departures import endpoints as departures
+from sekisho.identity.factors import endpoints as factors
+from sekisho.identity.issuers import endpoints as issuers
+from sekisho.identity.links import endpoints as links
+from sekisho.identity.logins import endpoints as logins
+from sekisho.identity.people import endpoints as people
+from sekisho.identity.projects import endpoints as projects
+from sekisho.identity.tokens import endpoints as tokens
 from sekisho.rest import errors
-from sekisho.rest.permissions import Role, caller_of
+from sekisho.rest.permissions import REQUEST_ID, Role, identify
 from sekisho.rest.routing import GuardedRoute, OpenRouteError, permission_of
 from sekisho.storage.errors import MigrationFailedError, StorageError
 from sekisho.usage import endpoints as usage
+from sekisho.usage.reports import endpoints as reports
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (endpoints.router, identity.router, catalog.router, usage.router, audit.router, certs.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    endpoints.router,
+    configurations.router,
+    identity.router,
+    catalog.router,
+    usage.router,
+    reports.router,
+    audit.router,
+    certs.router,
+    logins.router,
+    people.router,
+    projects.router,
+    tokens.router,
+    factors.router,
+    links.router,
+    issuers.router,
+    departures.router,
+    live.router,
+    metrics.router,
+)
 """What is in this build."""
 
 
-def create_app(services: Services, routers: tuple[APIRouter, ...] = ROUTERS) -> FastAPI:
-    """Put the application together; raises OpenRouteError where a route demands nothing of its callers."""
+def create_app(services: Services, routers: tuple[APIRouter, ...] = ROUTERS, console: Files | None = None) -> FastAPI:
+    """Put the application together, with the console before it where there are files of one.
+
+    Raises OpenRouteError where a route demands nothing of its callers.
+    """
     app = FastAPI(
         title="Sekisho",
         version=sekisho.__version__,
@@ -50,16 +83,36 @@ def create_app(services: Services, routers: tuple[APIRouter, ...] = ROUTERS) -> 
         services.keys,
         services.catalog,
         services.usage,
+        services.reports,
+        services.repeats,
         services.audit,
         services.certificates,
+        services.configurations,
         services.maintenance,
+        services.people.users,
+        services.people.sessions,
+        services.people.passwords,
+        services.people.logins,
+        services.people.addressing,
+        services.people.projects,
+        services.people.tokens,
+        services.people.factors,
+        services.people.links,
+        services.people.issuers,
+        services.people.departures,
+        services.metrics,
         services,
     )
+    app.router.routes.append(live.socket(services.live))
+    services.people.sessions.endings.subscribe(services.live)
     app.state.provided = {type(part): part for part in parts}
+    app.state.identifies = services.people.identification
     app.add_exception_handler(errors.ApiError, _refused)
     app.add_exception_handler(RequestValidationError, _misshapen)
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_exception_handler(StorageError, _unstored)
+    if console is not None:
+        app.add_middleware(Console, files=console)
     app.add_middleware(Frame)
     return app
 
@@ -86,8 +139,15 @@ async def _misshapen(request: Request, error: Exception) -> JSONResponse:
 async def _unrouted(request: Request, error: Exception) -> JSONResponse:
     """No such route or method, or a body that cannot be read; a stranger is told neither."""
     assert isinstance(error, HTTPException)
-    if caller_of(request).role is Role.ANONYMOUS and error.status_code in (404, 405):
-        return _render(request, errors.unauthenticated().refusal)
+    if error.status_code in (404, 405):
+        try:
+            caller = await identify(request)
+        except errors.ApiError as refused:
+            return _render(request, refused.refusal)
+        except StorageError as away:
+            return await _unstored(request, away)
+        if caller.role is Role.ANONYMOUS:
+            return _render(request, errors.unauthenticated().refusal)
     return _render(request, _UNROUTED.get(error.status_code, _unreadable)(request, error))
 
 

@@ -6,10 +6,12 @@ from fastapi import Request
 
 from sekisho.api import schemas
 from sekisho.api.maintenance import Maintenance
+from sekisho.api.orders import order
 from sekisho.api.services import Services
 from sekisho.core.model.errors import Refusal
 from sekisho.rest import paging
 from sekisho.rest.errors import ApiError, invalid
+from sekisho.rest.permissions import Caller
 from sekisho.rest.routing import Public, ReadSystem, WriteSystem, guarded_router, provided
 from sekisho.storage.errors import StorageError
 
@@ -50,16 +52,19 @@ async def settings(_: ReadSystem, services: All) -> schemas.SettingsTold:
 
 
 @router.post("/api/system/reload", status_code=202)
-async def reload(_: WriteSystem, services: All) -> schemas.Accepted:
+async def reload(caller: WriteSystem, services: All) -> schemas.Accepted:
     """Read the settings again. Bad ones are refused, and everything goes on as it was."""
+    await order(services.sessions, caller, "system.reload", "system", "settings", urgent=True)
     if (reason := await services.system.reload()) is not None:
+        await order(services.sessions, caller, "system.reload_refused", "system", "settings", {"reason": reason}, urgent=True)
         raise invalid(reason, None, "invalid_settings")
     return schemas.Accepted(accepted=True)
 
 
 @router.post("/api/system/stop", status_code=202)
-async def stop(_: WriteSystem, services: All) -> schemas.Accepted:
+async def stop(caller: WriteSystem, services: All) -> schemas.Accepted:
     """End the product once what runs is finished."""
+    await order(services.sessions, caller, "system.stop", "system", "product", urgent=True)
     await services.system.stop()
     return schemas.Accepted(accepted=True)
 
@@ -71,36 +76,48 @@ async def proxy(_: ReadSystem, services: All) -> schemas.ProxyTold:
 
 
 @router.post("/api/proxy/listeners", status_code=201)
-async def start_listener(_: WriteSystem, services: All, body: schemas.StartListener) -> schemas.ListenerChanged:
+async def start_listener(caller: WriteSystem, services: All, body: schemas.StartListener) -> schemas.ListenerChanged:
     """Take calls on one more port, on every worker, until it is stopped or the product is."""
     name = body.name or f"port-{body.port}"
-    return _changed(await services.system.open_listener(name, body.host, body.port, body.mode))
+    await order(services.sessions, caller, "listener.open", "listener", name, {"host": body.host, "port": body.port, "mode": body.mode})
+    outcome = await services.system.open_listener(name, body.host, body.port, body.mode)
+    return await _changed(outcome, services, caller, "listener.open_refused", name)
 
 
 @router.delete("/api/proxy/listeners/{name}")
-async def stop_listener(_: WriteSystem, services: All, name: str) -> schemas.ListenerChanged:
+async def stop_listener(caller: WriteSystem, services: All, name: str) -> schemas.ListenerChanged:
     """Free the port of a listener that was started here. Calls that came through it finish within the drain time."""
-    return _changed(await services.system.close_listener(name))
+    await order(services.sessions, caller, "listener.close", "listener", name)
+    return await _changed(await services.system.close_listener(name), services, caller, "listener.close_refused", name)
 
 
-def _changed(outcome: dict[str, object] | Refusal) -> schemas.ListenerChanged:
+async def _changed(
+    outcome: dict[str, object] | Refusal, services: Services, caller: Caller, refused: str, name: str
+) -> schemas.ListenerChanged:
     if isinstance(outcome, Refusal):
+        await order(services.sessions, caller, refused, "listener", name, {"code": outcome.code})
         raise ApiError(outcome)
     return schemas.ListenerChanged.model_validate(outcome)
 
 
 @router.post("/api/proxy/reload", status_code=202)
-async def reload_proxy(_: WriteSystem, services: All) -> schemas.Accepted:
+async def reload_proxy(caller: WriteSystem, services: All) -> schemas.Accepted:
     """Show the certificate that lies on disk now. A bad one is refused, and the one in force goes on; open connections do, too."""
+    await order(services.sessions, caller, "proxy.reload", "system", "certificates", urgent=True)
     if (reason := await services.system.reload_certificates()) is not None:
+        await order(services.sessions, caller, "proxy.reload_refused", "system", "certificates", {"reason": reason}, urgent=True)
         raise invalid(reason, None, "invalid_certificate")
     return schemas.Accepted(accepted=True)
 
 
 @router.post("/api/backups", status_code=201)
-async def create_backup(_: WriteSystem, caretaker: Caretaker, body: schemas.CreateBackup | None = None) -> schemas.BackupTold:
+async def create_backup(
+    caller: WriteSystem, services: All, caretaker: Caretaker, body: schemas.CreateBackup | None = None
+) -> schemas.BackupTold:
     """Write a sealed backup while everything goes on."""
-    return schemas.BackupTold.of(await caretaker.back_up(None if body is None else body.path))
+    target = caretaker.target(None if body is None else body.path)
+    await order(services.sessions, caller, "backup.create", "backup", str(target), urgent=True)
+    return schemas.BackupTold.of(await caretaker.back_up(target))
 
 
 @router.get("/api/backups")
@@ -131,6 +148,7 @@ async def doctor(_: ReadSystem, services: All) -> schemas.FindingsTold:
         async with services.sessions.read() as session:
             unbounded = await services.keys.unbounded(session)
             providers = await services.catalog.providers(session, paging.MOST, "")
+            fault = await services.audit.glance(session)
     except StorageError as error:
         return schemas.FindingsTold.of(await services.maintenance.examine([], [], str(error)))
-    return schemas.FindingsTold.of(await services.maintenance.examine(unbounded, providers))
+    return schemas.FindingsTold.of(await services.maintenance.examine(unbounded, providers, fault=fault))

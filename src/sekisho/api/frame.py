@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from sekisho.core.model.errors import Kind, Refusal
 from sekisho.core.model.ids import readable
 from sekisho.rest.errors import body
-from sekisho.rest.permissions import DOOR, TUNNEL
+from sekisho.rest.permissions import DOOR, REQUEST_ID, TUNNEL
+from sekisho.rest.texts import ZERO
 
 _log: Final = logging.getLogger(__name__)
 
@@ -25,18 +26,22 @@ MAX_BODY: Final = 1024 * 1024
 
 _OURS: Final = re.compile(r"req_[0-9a-z]{8,40}")
 
-REQUEST_ID: Final = "sekisho.request_id"
-"""The key in the ASGI scope."""
-
 HEADERS: Final = {
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
+    # For whoever opens an answer as a page; the console's own page brings its own.
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cross-origin-resource-policy": "same-origin",
 }
 
 
 def too_large() -> Refusal:
     return Refusal(413, Kind.INVALID, "body_too_large", f"the body is larger than {MAX_BODY} bytes, the most that is taken here")
+
+
+def _unspeakable() -> Refusal:
+    return Refusal(400, Kind.INVALID, "invalid_request", "the address holds the character zero (%00); nothing here is called so")
 
 
 def _request_id(scope: Scope) -> str:
@@ -56,6 +61,8 @@ class Frame:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                scope[REQUEST_ID] = _request_id(scope)
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
@@ -73,6 +80,9 @@ class Frame:
             await send(message)
 
         try:
+            if ZERO in scope["path"] or b"%00" in scope["query_string"]:
+                await JSONResponse(body(_unspeakable(), request_id), 400)(scope, receive, framed)
+                return
             declared = Headers(scope=scope).get("content-length", "0")
             if not declared.isdigit() or int(declared[:20]) > MAX_BODY:
                 await JSONResponse(body(too_large(), request_id), 413)(scope, receive, framed)

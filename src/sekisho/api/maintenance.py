@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from sekisho.catalog.model import ProviderFacts, credential_place
+from sekisho.core.model.audit import Fault
 from sekisho.identity.model import ApiKey
 from sekisho.kit.clock import SECOND, Clock, to_rfc3339
 from sekisho.kit.crypto import KeyRing
@@ -72,11 +73,8 @@ class Maintenance:
     def _backups(self) -> Path:
         return self._home / "backups"
 
-    async def back_up(self, path: str | None) -> backups.Contents:
-        """Write a backup to a new file, in the home's own place or at an absolute path; raises ApiError."""
-        target = self._target(path)
-        if target.exists():
-            raise conflict(f"{target} exists; a backup replaces no file: name another one", "path", "file_exists")
+    async def back_up(self, target: Path) -> backups.Contents:
+        """Write a backup to a new file; raises ApiError."""
         try:
             return await backups.create(self._database, self._ring, self._clock, target, self._hear)
         except UnavailableError:
@@ -93,6 +91,13 @@ class Maintenance:
     def progress(self) -> tuple[int, int] | None:
         """How many rows the backup that is being made has, and of how many; None where none is being made."""
         return self._progress
+
+    def target(self, path: str | None) -> Path:
+        """The new file that a backup is written to, in the home's own place or at an absolute path; raises ApiError."""
+        target = self._target(path)
+        if target.exists():
+            raise conflict(f"{target} exists; a backup replaces no file: name another one", "path", "file_exists")
+        return target
 
     def _target(self, path: str | None) -> Path:
         name = f"sekisho-{to_rfc3339(self._clock.now()).replace(':', '')}{backups.SUFFIX}"
@@ -128,11 +133,16 @@ class Maintenance:
         except StorageError as error:
             return [checks.Check("integrity", False, str(error))]
 
-    async def examine(self, unbounded: list[ApiKey], providers: list[ProviderFacts], unread: str | None = None) -> list[Finding]:
-        """What the doctor finds, worst first; `unread` is why keys and providers could not be read."""
+    async def examine(
+        self, unbounded: list[ApiKey], providers: list[ProviderFacts], unread: str | None = None, fault: Fault | None = None
+    ) -> list[Finding]:
+        """What the doctor finds, worst first; `unread` is why keys and providers could not be read, `fault` what is wrong in the audit."""
         found = await asyncio.to_thread(lambda: self._examine_home() + self._look_around())
         if unread is not None and not any(each.name == DATABASE for each in found):
             found.append(Finding(ERROR, DATABASE, unread, "mend what is said; it goes on by itself"))
+        if fault is not None:
+            remedy = "sekisho check --audit; see docs/howto/recover.md"
+            found.append(Finding(ERROR, "audit", f"row {fault.seq}: {fault.reason}", remedy))
         found += self._examine_library() + self._examine_console() + _examine_keys(unbounded) + _examine_providers(providers)
         return sorted(found, key=lambda each: (ERROR, WARNING, HINT).index(each.level))
 

@@ -3,13 +3,30 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from sekisho.api.configurations.service import Configurations
+from sekisho.api.live import Live
 from sekisho.api.maintenance import Maintenance
+from sekisho.api.metrics import MetricsPage
 from sekisho.audit.service import AuditService
 from sekisho.catalog.service import CatalogService
 from sekisho.certs.service import CertificateService
 from sekisho.core.model.errors import Refusal
+from sekisho.identity.departures.service import DepartureService
+from sekisho.identity.factors.service import FactorService
+from sekisho.identity.issuers.service import IssuerService
+from sekisho.identity.links.service import LinkService
+from sekisho.identity.logins.service import LoginService
+from sekisho.identity.people.passwords import Passwords
+from sekisho.identity.people.service import UserService
+from sekisho.identity.projects.service import ProjectService
 from sekisho.identity.service import KeyService
+from sekisho.identity.sessions.identification import Identification
+from sekisho.identity.sessions.service import SessionService
+from sekisho.identity.tokens.service import TokenService
+from sekisho.rest.origins import Addressing
+from sekisho.rest.repeats import Repeats
 from sekisho.storage.session import Sessions
+from sekisho.usage.reports.service import ReportService
 from sekisho.usage.service import UsageService
 
 
@@ -50,6 +67,24 @@ class System(Protocol):
 
 
 @dataclass(frozen=True)
+class People:
+    """What lets people in, and knows them again."""
+
+    users: UserService
+    sessions: SessionService
+    passwords: Passwords
+    logins: LoginService
+    addressing: Addressing
+    identification: Identification
+    projects: ProjectService
+    tokens: TokenService
+    factors: FactorService
+    links: LinkService
+    issuers: IssuerService
+    departures: DepartureService
+
+
+@dataclass(frozen=True)
 class Services:
     """All that the routes use."""
 
@@ -57,7 +92,13 @@ class Services:
     keys: KeyService
     catalog: CatalogService
     usage: UsageService
+    reports: ReportService
+    repeats: Repeats
     audit: AuditService
+    configurations: Configurations
     maintenance: Maintenance
     certificates: CertificateService
+    people: People
     system: System
+    live: Live
+    metrics: MetricsPage

@@ -6,7 +6,7 @@ makes the management API around it. The node uses both, and so does a command th
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,8 +16,11 @@ from sekisho.app.lifecycle import CommandSystem, Gauges, Outage
 from sekisho.app.truth import Truth
 from sekisho.bridge.compiler import Compiler
 from sekisho.bridge.copies import SealedCopy
+from sekisho.bridge.feeds import Feed
 from sekisho.bridge.publisher import Publisher
+from sekisho.bridge.pulses import Pulses
 from sekisho.bridge.recorder import Recorder
+from sekisho.bridge.rows import Record, Row
 from sekisho.bridge.sealed import is_of, origin_of, with_engines
 from sekisho.bridge.standings import Standings
 from sekisho.bridge.watcher import Watcher
@@ -27,11 +30,14 @@ from sekisho.storage.database import Database
 from sekisho.storage.errors import StorageError
 from sekisho.storage.preparation import Prepared, prepare
 from sekisho.storage.urls import of_url
+from sekisho.telemetry.tallies import Tallies
 
 if TYPE_CHECKING:
     from sekisho.api.services import Services, System
+    from sekisho.audit.settings import Audit
     from sekisho.identity.model import Issued
     from sekisho.storage.session import Session
+    from sekisho.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +67,9 @@ class Core:
     copy: SealedCopy
     publisher: Publisher
     recorder: Recorder
+    feed: Feed
+    pulses: Pulses
+    tallies: Tallies
 
     @property
     def prepared(self) -> Prepared | None:
@@ -74,6 +83,8 @@ class Core:
             workers=tuple(each.pid for each in workers),
             journal_lag_s=self.recorder.lag_seconds,
             set_aside=len(self.recorder.set_aside()),
+            journals_full=self.pulses.journals_full,
+            dropped=self.pulses.totals.dropped,
             engines=self.engine.states(),
             revision=self.publisher.revision,
             outage=self.outage(),
@@ -84,6 +95,23 @@ class Core:
         """What is wrong with the database, as far as it was noticed."""
         reason = self.database.frozen or self.recorder.waits_for
         return self.truth.outage or (None if reason is None else Outage(reason))
+
+    def measured(self, live: int) -> "metrics.Gauges":
+        """What `/metrics` tells of this moment, with so many live feeds."""
+        from sekisho.telemetry import metrics
+
+        totals = self.pulses.totals
+        return metrics.Gauges(
+            workers=[(each.worker, each.pulse) for each in self.publisher.workers if each.pulse is not None],
+            requests=totals.requests,
+            refused=totals.refused,
+            dropped=totals.dropped,
+            journal_lag_s=self.recorder.lag_seconds,
+            set_aside=len(self.recorder.set_aside()),
+            revision=self.publisher.revision,
+            database_up=self.outage() is None,
+            live=live,
+        )
 
     async def watch(self) -> None:
         """Bring to our workers what other nodes commit, for ever; returns at once where there can be no others."""
@@ -126,6 +154,7 @@ async def open_core(
             engine = BuiltInEngine(loaded.home.models, loaded.settings.engines, on_change=lambda: publisher.republish())
             undo.push_async_callback(engine.close)
             await engine.open()
+            pulses = Pulses()
             publisher = Publisher(
                 Compiler(database, ring, engine.models),
                 engines=engine,
@@ -133,13 +162,14 @@ async def open_core(
                 copy=copy,
                 refresh=lambda catalog: with_engines(catalog, engine.models()),
                 standings=Standings(loaded.home.run / "limits", system_clock),
+                pulses=pulses,
             )
             truth = Truth(
                 database,
                 publisher,
                 copy,
                 system_clock,
-                lambda: prepare(database, ring, system_clock, loaded.home.backups),
+                lambda: _prepare(loaded.home, database, ring, system_clock),
                 on_back=lambda: recorder.try_now(),
             )
             try:
@@ -155,13 +185,32 @@ async def open_core(
     if prepared is not None and prepared.migrated_from is not None:
         log.info("the database was brought up to date", extra={"from": prepared.migrated_from, "backup": str(prepared.backup)})
     journal = loaded.settings.journal
+    feed, tallies = Feed(system_clock, pulses), Tallies()
+
+    def recorded(calls: Sequence[Record], refusals: Sequence[Row]) -> None:
+        tallies.recorded(calls, refusals)
+        feed.recorded(calls)
+
     recorder = Recorder(
         loaded.home.journal,
         database,
         node=node_id(loaded.home) if database.shared else "",
         sync_seconds=journal.sync_interval_ms / 1000 if journal.sync == "interval" else None,
+        on_recorded=recorded,
     )
-    return Core(loaded, system_clock, ring, database, truth, engine, copy, publisher, recorder)
+    return Core(loaded, system_clock, ring, database, truth, engine, copy, publisher, recorder, feed, pulses, tallies)
+
+
+async def _prepare(home: homes.Home, database: Database, ring: crypto.KeyRing, wall: clock.Clock) -> Prepared:
+    """Bring an open database to this version's state, once it is certain that we are who we say. Raises StorageError."""
+    if database.shared:
+        taken = await database.claim(node_id(home))
+        if taken is not None:
+            raise StorageError(
+                f"a node with the name of this home runs on the database {database.name} already, at {taken}: one of the two homes is a "
+                f"copy; to make this one a node of its own, delete {home.path / NODE_FILE} and what lies in {home.journal}"
+            )
+    return await prepare(database, ring, wall, home.backups)
 
 
 async def _present(database: Database, copy: Path, origin: bytes) -> str | None:
@@ -184,30 +233,45 @@ def node_id(home: homes.Home) -> str:
 
 def services(core: Core, system: "System") -> "Services":
     """The slices' services over a core. Imports the heavy libraries."""
+    from sekisho.api.configurations.service import Configurations
+    from sekisho.api.live import Live
     from sekisho.api.maintenance import Maintenance
+    from sekisho.api.metrics import MetricsPage
     from sekisho.api.services import Services
-    from sekisho.app import doctor, doors
+    from sekisho.app import doctor, doors, people
     from sekisho.audit.service import AuditService
+    from sekisho.catalog.declarations.service import Declarations
+    from sekisho.catalog.prices.service import Prices
     from sekisho.catalog.service import CatalogService, Directory
     from sekisho.certs.service import CertificateService
     from sekisho.egress.client import Egress
-    from sekisho.identity.service import KeyService
+    from sekisho.identity.service import Keys, KeyService
+    from sekisho.rest.repeats import Repeats
     from sekisho.storage import workspaces
+    from sekisho.storage.chains import Chain
     from sekisho.storage.session import Sessions
+    from sekisho.telemetry.metrics import Exposition
+    from sekisho.usage.reports.service import ReportService
     from sekisho.usage.service import UsageService
 
     # What a backup or a restore left that was killed.
     for directory in (core.loaded.home.path, core.loaded.home.backups):
         workspaces.sweep(directory)
-    sessions = Sessions(core.database, core.publisher)
+    sessions = Sessions(core.database, core.publisher, Chain(core.ring, core.clock))
     keys = KeyService(core.clock, Directory(sessions, core.engine.models))
     certificates = CertificateService(core.clock, core.loaded.home.certs, core.loaded.settings.tls)
+    catalog = CatalogService(core.clock, core.ring, Egress(), keys, core.engine.models)
+    admitted = people.put_together(core.clock, core.ring, core.database, sessions, core.loaded.settings)
+    live = Live(core.feed)
     return Services(
         sessions=sessions,
         keys=keys,
-        catalog=CatalogService(core.clock, core.ring, Egress(), keys, core.engine.models),
-        usage=UsageService(core.clock),
-        audit=AuditService(),
+        catalog=catalog,
+        usage=UsageService(Keys(sessions), Prices(sessions)),
+        reports=ReportService(core.clock, Keys(sessions)),
+        repeats=Repeats(core.clock, core.ring),
+        audit=AuditService(sessions, core.ring, core.clock),
+        configurations=Configurations(catalog, Declarations(core.clock), admitted.projects, admitted.sessions, admitted.issuers),
         maintenance=Maintenance(
             core.database,
             core.ring,
@@ -217,6 +281,7 @@ def services(core: Core, system: "System") -> "Services":
             look_around=lambda: [
                 *doctor.database(core.outage(), core.copy.trouble),
                 *doctor.journal(core.recorder.set_aside()),
+                *doctor.room(core.pulses.journals_full, core.pulses.totals.dropped),
                 *doctor.models(core.engine.ignored()),
                 *doctor.certificates(certificates.all(), core.clock.now()),
                 *doctor.hot_path(),
@@ -224,16 +289,36 @@ def services(core: Core, system: "System") -> "Services":
             node=node_id(core.loaded.home) if core.database.shared else "",
         ),
         certificates=certificates,
+        people=admitted,
         system=system,
+        live=live,
+        metrics=MetricsPage(
+            Exposition(core.tallies), lambda: core.measured(len(live)), lambda: core.loaded.settings.metrics.open_to == "loopback"
+        ),
     )
 
 
+def keep_audit(of: "Services", wanted: Callable[[], "Audit"]) -> Coroutine[Any, Any, None]:
+    """Look after the audit, for ever."""
+    from sekisho.audit.jobs import keep
+
+    return keep(of.audit, wanted)
+
+
+def keep_reading(core: Core, of: "Services") -> Coroutine[Any, Any, None]:
+    """Keep what long reports and repeated requests read, for ever."""
+    from sekisho.usage.reports.jobs import keep
+
+    return keep(core.database, of.reports, lambda: of.repeats.tidy(of.sessions))
+
+
 def applications(of: "Services") -> tuple[App, App]:
-    """The management application behind its two doors: for the local owner, and for what comes through the tunnel."""
+    """The management application and the console behind their two doors: for the local owner, and for what comes through the tunnel."""
+    from sekisho.api import console
     from sekisho.api.app import create_app
     from sekisho.api.doors import door
 
-    app = create_app(of)
+    app = create_app(of, console=console.load())
     return door(app, "local"), door(app, "tunnel")
 
 
@@ -249,6 +334,14 @@ async def first_key(of: "Services") -> FirstKey | None:
             return None
     made = (await of.sessions.transact(make)).value
     return None if made is None else FirstKey(made.key.id, made.plain)
+
+
+async def setup_token(of: "Services") -> crypto.Secret | None:
+    """A new secret for the setup link, as long as there is no owner; the one before opens nothing any more."""
+    async with of.sessions.read() as session:
+        if await of.people.users.claimed(session):
+            return None
+    return (await of.sessions.transact(of.people.logins.make_setup_link)).value
 
 
 @dataclass(frozen=True)

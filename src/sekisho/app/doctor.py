@@ -32,6 +32,18 @@ def journal(set_aside: Sequence[str]) -> list[Finding]:
     return [Finding(ERROR, "journal", message, "report the node's log of that time, keep the files, and move them out of journal/")]
 
 
+def room(full: int, dropped: int) -> list[Finding]:
+    """Workers whose journals have no room, and what that has cost."""
+    remedy = "make room on the disk of the home; it goes on by itself"
+    found = []
+    if full:
+        found.append(Finding(ERROR, "journal", f"a worker's journal is full (workers: {full}): no new call can be recorded there", remedy))
+    if dropped:
+        message = f"{dropped} records found no room in a journal since the node's start and are not kept"
+        found.append(Finding(WARNING, "journal", message, f"{remedy}; journal.on_full = refuse never drops one"))
+    return found
+
+
 def database(outage: Outage | None, copy_trouble: str | None) -> list[Finding]:
     """What keeps the database from being used, and the sealed copy from being one."""
     found = []

@@ -68,6 +68,8 @@ class Ready(msgspec.Struct, frozen=True, tag_field="event", tag="ready"):
 
     first_key: str | None = None
     """Only here, and only once: the text of a key that was made now."""
+    setup_token: str | None = None
+    """What stands behind # in the setup link; None where there is an owner."""
     engines: tuple[str, ...] | None = None
     """What was found on this machine, a line each; None where nobody looked."""
 
@@ -133,6 +135,10 @@ class Gauges:
     journal_lag_s: float
     set_aside: int = 0
     """Files of the journal that are kept for a person to look at."""
+    journals_full: int = 0
+    """Workers that have no room for records now."""
+    dropped: int = 0
+    """Records that found none since the node's start."""
     engines: "tuple[State, ...]" = ()
     revision: int = 0
     """Of the configuration that is published."""
@@ -237,6 +243,8 @@ def _told(gauges: Gauges) -> dict[str, object]:
     return {
         "journal_lag_s": round(gauges.journal_lag_s, 3),
         "journal_set_aside": gauges.set_aside,
+        "journals_full": gauges.journals_full,
+        "journal_dropped": gauges.dropped,
         "revision": gauges.revision,
         "outage": None if gauges.outage is None else gauges.outage.told(),
         "sealed_copy_trouble": gauges.copy_trouble,

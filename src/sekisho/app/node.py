@@ -71,12 +71,14 @@ class Node:
         )
         if core.database.kind == "sqlite":
             _warn_of_the_library()
+        self._tell_of_restores(core)
         try:
             core.publisher.expect(self._orders.workers)
             await self._sockets.open(home.link_socket, core.publisher.listen, link)
             self._tasks.start(self._sockets.watch(), "sockets")
             recorder = self._tasks.start(core.recorder.run(), "recorder")
             self._tasks.start(core.watch(), "changes of other nodes")
+            self._tasks.start(core.feed.beat(), "pulse of the house")
             self._tasks.start(self._keep_truth(core), "the database")
             self._tasks.start(self._obey(orders), "orders")
             self._tasks.start(self._open_doors(core), "doors")
@@ -88,6 +90,15 @@ class Node:
             await self._tasks.stop()
         finally:
             await core.close()
+
+    def _tell_of_restores(self, core: "Core") -> None:
+        """Say what became of a restore that was killed."""
+        from sekisho.storage import notices
+
+        if core.prepared is not None:
+            told = notices.taken(self._orders.loaded().home.run / notices.NAME, core.prepared.instance)
+            if told is not None:
+                log.warning("%s", told)
 
     def _stands_in_for(self) -> "tuple[type[StorageError], ...]":
         """The errors of a database that the sealed copy stands in for. Who starts the product is told of all others; workers that run
@@ -134,6 +145,8 @@ class Node:
 
         # The imports take a third of a second; the loop goes on serving the link beside them.
         services = await asyncio.to_thread(build.services, core, self._system)
+        self._tasks.start(build.keep_audit(services, lambda: self._orders.settings.audit), "audit")
+        self._tasks.start(build.keep_reading(core, services), "sums of long reports")
         local, tunnel = await asyncio.to_thread(build.applications, services)
         home = self._orders.loaded().home
         await self._sockets.open(home.node_socket, self._door(local, "door for the owner"))
@@ -154,14 +167,15 @@ class Node:
         from sekisho.app import build, welcome
         from sekisho.storage.errors import StorageError
 
-        key = found = None
+        key = found = setup = None
         try:
             key = await build.first_key(services)
+            setup = await build.setup_token(services)
             if core.prepared is not None and core.prepared.fresh and self._orders.settings.engines.detect:
                 found = await welcome.register_engines(services)
         except StorageError as error:
-            log.warning("no first key was looked for: %s", error)
-        return lifecycle.Ready(first_key=key.plain.reveal() if key else None, engines=found)
+            log.warning("no first key and no setup link were made: %s", error)
+        return lifecycle.Ready(first_key=key.plain.reveal() if key else None, setup_token=setup.reveal() if setup else None, engines=found)
 
     def _gauges(self) -> lifecycle.Gauges:
         assert self.core is not None

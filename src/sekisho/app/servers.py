@@ -6,11 +6,28 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 GRACE_SECONDS: Final = 5
 """How long running requests may finish at the end; without a bound an endless one would hold the end up for ever."""
+MOST_FRAME_BYTES: Final = 4 * 1024
+"""Of a WebSocket's client, which has nothing to say here."""
+PING_SECONDS: Final = 20.0
+"""Between two questions whether a WebSocket's client is there, and for its answer."""
 TICK_SECONDS: Final = 1.0
 """How often the `date` header is renewed."""
+
+
+class Sockets(WebSocketsSansIOProtocol):
+    """One WebSocket. A handshake that the application refused with an answer is complete: nobody has to be told of an error."""
+
+    async def send(self, message: Any) -> None:
+        """Send what the application says. A goodbye is the last there is: it waits for nobody's reading, it lies ready."""
+        if message["type"] == "websocket.close":
+            self.writable.set()
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
 
 
 class Server(uvicorn.Server):
@@ -44,7 +61,11 @@ def make(app: Any) -> Server:
         uvicorn.Config(
             app,
             http="httptools",
-            ws="none",
+            ws=Sockets,
+            ws_max_size=MOST_FRAME_BYTES,
+            ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PING_SECONDS,
+            ws_per_message_deflate=False,
             lifespan="off",
             proxy_headers=False,
             server_header=False,

@@ -15,12 +15,15 @@ from typing import Annotated, Any, Final, Literal, get_origin
 import msgspec
 
 from sekisho.app import homes
+from sekisho.audit.settings import Audit
 from sekisho.certs.settings import FILES, LOCAL_HTTP, Certs, is_name
 from sekisho.dataplane.settings import Bounds, Trust
 from sekisho.dataplane.settings import Journal as WorkerJournal
 from sekisho.engines.settings import Engines
+from sekisho.identity.sessions.settings import People
 from sekisho.kit import net
 from sekisho.telemetry.logs import LEVELS, Logs
+from sekisho.telemetry.tallies import Metrics
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 """0 lets the system choose a free one."""
@@ -45,6 +48,9 @@ class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: Port = 4001
     insecure: bool = False
     """Whether plain HTTP may leave this host. Passwords and sessions would cross the network for all to read."""
+    hosts: tuple[str, ...] = ()
+    """Names under which people reach the console in plain HTTP besides `localhost` and addresses: behind a proxy, say, or by a name of
+    this host. Another name is refused, because a stranger's name can be made to point here."""
 
 
 class Workers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,8 +94,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     journal: Journal = Journal()
     database: Database = Database()
     engines: Engines = Engines()
+    people: People = People()
     tls: Certs = Certs()
+    audit: Audit = Audit()
     logs: Logs = Logs()
+    metrics: Metrics = Metrics()
 
 
 SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {field.name: field.type for field in msgspec.structs.fields(Settings)}

@@ -7,24 +7,19 @@ replaces the supervisor too (`handover.py`).
 
 import asyncio
 import contextlib
-import errno
 import logging
-import os
 import signal
 import socket
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Final, TextIO
 
 import msgspec
 
-from sekisho.app import compiled, doors, handover, homes, lifecycle, settings, welcome
+from sekisho.app import compiled, doors, handover, lifecycle, orders, ports, settings, welcome
 from sekisho.app.children import Adopted, Child, Pauses, Started, described, start
 from sekisho.app.openings import Openings
 from sekisho.certs.settings import MADE
-from sekisho.dataplane.settings import Journal, WorkerSettings
 from sekisho.kit import clock
 from sekisho.kit.tasks import Tasks
 from sekisho.telemetry import logs
@@ -33,24 +28,12 @@ log = logging.getLogger(__name__)
 
 READY_SECONDS: Final = 15.0
 """How long a new worker may take at a reload; then the old ones stay."""
-LEFTOVER_SECONDS: Final = 5.0
-"""How long the workers of a supervisor that was killed may hold the ports; they let go as soon as they notice."""
 NODE_END_SECONDS: Final = 20.0
 """How long the node may take to record the rest and close."""
 RENEWAL_SECONDS: Final = 12 * 3600.0
 """Between two looks whether the certificate of our making is due."""
-PORTS_TRIED: Final = 100
-_BACKLOG: Final = 4096
 _STDERR: Final = 2
 """Where a worker's standard output goes: ours is for results."""
-
-
-class StartError(Exception):
-    """The start cannot go on; the text is one line that says what to do."""
-
-
-class PortError(StartError):
-    """Somebody else listens on a port of ours."""
 
 
 class Commands(msgspec.Struct, frozen=True):
@@ -79,7 +62,7 @@ class Supervisor:
         self._plan = doors.planned(loaded.settings)
         # Asked now: they are told to others after the sockets are closed, too.
         self._addresses: dict[str, tuple[str, int]] = {name: bound.getsockname()[:2] for name, bound in sockets.items()}
-        self._openings = Openings(loaded.home.doors_socket, lambda host, port: bind("gateway", host, port))
+        self._openings = Openings(loaded.home.doors_socket, lambda host, port: ports.bind("gateway", host, port))
         self._openings.adopt(before.openings if before is not None else ())
         self._lock = lock
         self._commands = commands
@@ -159,24 +142,12 @@ class Supervisor:
             await asyncio.sleep(pauses.after(was_ready=child.ready.is_set()))
 
     async def _start_node(self) -> Started:
-        loaded = self._loaded
-        orders = lifecycle.Orders(
-            home=str(loaded.home.path),
-            settings=loaded.settings,
-            origins=loaded.origins,
-            supervisor=os.getpid(),
-            gateway_port=self._addresses["gateway"][1],
-            console_port=self._addresses["console"][1],
-            started_at=self._started_at,
-            first=not self._welcomed,
-            secret_key=loaded.secret_key,
-            workers=self._serving(),
-            flags=dict(self._flags),
-            listeners=doors.told(self._plan, self._addresses),
+        told = orders.of_node(
+            self._loaded, self._plan, self._addresses, self._flags, self._serving(), self._started_at, first=not self._welcomed
         )
         # The lock lives as long as either of us.
         child = await start(self._commands.node, pass_fds=(self._lock,), stdout=asyncio.subprocess.PIPE)
-        child.tell(lifecycle.encode(orders))
+        child.tell(lifecycle.encode(told))
         return child
 
     async def _listen(self, child: Started) -> None:
@@ -229,6 +200,7 @@ class Supervisor:
             root=doors.root(self._loaded),
             home=str(self._loaded.home.path),
             first_key=ready.first_key,
+            setup_token=ready.setup_token,
             engines=ready.engines,
         )
         with contextlib.suppress(OSError):
@@ -259,23 +231,9 @@ class Supervisor:
             child = self._workers[number] = await self._start_worker(number)
 
     async def _start_worker(self, number: int) -> Child:
-        home, configured = self._loaded.home, self._loaded.settings
-        orders = WorkerSettings(
-            worker=number,
-            journal_directory=str(home.journal),
-            link_path=str(home.link_socket),
-            tunnel_path=str(home.tunnel_socket),
-            listeners=doors.listeners(self._plan, self._sockets),
-            bounds=configured.bounds,
-            trust=configured.trust,
-            journal=Journal(segment_bytes=configured.journal.segment_bytes, on_full=configured.journal.on_full),
-            log_level=configured.logs.level,
-            tls=doors.certificate(self._loaded),
-            doors_path=str(home.doors_socket),
-        )
         descriptors = tuple(bound.fileno() for bound in self._sockets.values())
         child = await start(self._commands.worker, pass_fds=descriptors, stdout=_STDERR, fast=compiled.ready())
-        child.tell(lifecycle.encode(orders))
+        child.tell(lifecycle.encode(orders.of_worker(number, self._loaded, self._plan, self._sockets)))
         return child
 
     async def _keep_certificate(self) -> None:
@@ -429,122 +387,8 @@ class Supervisor:
         await self._tasks.stop()
 
 
-def bind(door: str, host: str, port: int, taken: Sequence[int] = (), setting: str = "") -> socket.socket:
-    """A listening socket for a door; raises StartError that offers the next free port where this one is taken.
-
-    `setting` names the port, where it is not the door's own.
-    """
-    setting = setting or f"{door}.port"
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    except (OSError, UnicodeError) as error:
-        flag = settings.FLAGS[f"{door}.host"]
-        raise StartError(f"{door}.host: {host!r} is no address of this machine ({error}); choose one with {flag}") from error
-    bound = socket.socket(family, kind, protocol)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind(address)
-        bound.listen(_BACKLOG)
-    except OSError as error:
-        bound.close()
-        if error.errno == errno.EADDRINUSE:
-            raise PortError(_in_use(door, host, port, taken, settings.FLAGS[setting])) from error
-        reason = error.strerror or str(error)
-        remedy = f"choose an address of this machine with {settings.FLAGS[f'{door}.host']}"
-        if error.errno == errno.EACCES:
-            remedy = f"ports below 1024 need a right that this user lacks, choose another with {settings.FLAGS[setting]}"
-        raise StartError(f"cannot listen on {host} port {port}: {reason}; {remedy}") from error
-    bound.setblocking(False)
-    return bound
-
-
-def _in_use(door: str, host: str, port: int, taken: Sequence[int], flag: str) -> str:
-    for other in range(port + 1, min(port + PORTS_TRIED, 65536)):
-        if other not in taken:
-            with contextlib.suppress(StartError), contextlib.closing(_probe(door, host, other)):
-                return f"port {port} is in use; {other} is free: {flag} {other}"
-    return f"port {port} is in use; choose a free one with {flag}"
-
-
-def _probe(door: str, host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    probed = socket.socket(family, kind, protocol)
-    try:
-        probed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probed.bind(address)
-    except OSError as error:
-        probed.close()
-        raise StartError(f"{door}: port {port} is not free") from error
-    return probed
-
-
-def _inherited(descriptor: int) -> socket.socket:
-    """A listening socket that the supervisor before us bound."""
-    bound = socket.socket(fileno=descriptor)
-    bound.setblocking(False)
-    return bound
-
-
-@contextlib.contextmanager
-def _locked(home: homes.Home, before: handover.Handover | None) -> Iterator[int]:
-    """The lock of the home, taken now or inherited; raises HomeError."""
-    if before is None:
-        with home.locked() as lock:
-            yield lock
-        return
-    try:
-        yield before.lock
-    finally:
-        homes.release(before.lock)
-
-
 def complain(message: str) -> None:
     """Say in one line why nothing started."""
     with contextlib.suppress(OSError):
         sys.stderr.write(f"sekisho: {message}\n")
         sys.stderr.flush()
-
-
-def _bind_within(patience: float, bound: Callable[[], socket.socket]) -> socket.socket:
-    """A listening socket, at the latest so many seconds from now; raises StartError.
-
-    The workers that a killed supervisor left behind hold the ports until they notice.
-    """
-    deadline = clock.monotonic() + patience
-    while True:
-        try:
-            return bound()
-        except PortError:
-            if clock.monotonic() >= deadline:
-                raise
-        time.sleep(0.02)
-
-
-def run(flags: Mapping[str, str] | None = None, *, commands: Commands | None = None, out: TextIO | None = None) -> int:
-    """Serve until told to stop; the exit status. Settings come from file, environment and `flags` (dotted names)."""
-    os.umask(0o077)
-    before = handover.taken()
-    try:
-        loaded = settings.load(flags)
-        logs.setup(loaded.settings.logs.level, loaded.settings.logs.loggers)
-        loaded.home.create()
-        patience = LEFTOVER_SECONDS if loaded.home.was_cut_short() else 0.0
-        with _locked(loaded.home, before) as lock, contextlib.ExitStack() as stack:
-            plan = doors.planned(loaded.settings)
-            ports = [each.port for each in plan]
-            sockets = {
-                each.name: stack.enter_context(
-                    contextlib.closing(
-                        _inherited(before.sockets[each.name])
-                        if before is not None and each.name in before.sockets
-                        else _bind_within(patience, partial(bind, each.door, each.host, each.port, ports, each.setting))
-                    )
-                )
-                for each in plan
-            }
-            doors.prepare(loaded)
-            made = commands or Commands()
-            return asyncio.run(Supervisor(loaded, flags or {}, sockets, lock, made, out or sys.stdout, before).run())
-    except (settings.SettingsError, homes.HomeError, doors.DoorError, StartError) as error:
-        complain(str(error))
-        return 1

@@ -16,7 +16,7 @@ from sekisho.app.lifecycle import Outage
 from sekisho.bridge.copies import SealedCopy
 from sekisho.bridge.publisher import Publisher
 from sekisho.bridge.sealed import CopyError
-from sekisho.kit.clock import Clock, to_rfc3339
+from sekisho.kit.clock import Clock, monotonic, to_rfc3339
 from sekisho.kit.files import identity_at
 from sekisho.storage.database import Database
 from sekisho.storage.errors import StorageError, UnavailableError, UnreadableError
@@ -27,13 +27,15 @@ from sekisho.storage.standing import Standing, standing
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 1.0
-"""Between two looks at a database: whether it is still where it was, or whether it is back."""
-COPY_RETRY_LOOKS: Final = 10
-"""After so many looks a sealed copy that could not be written is tried again."""
+"""Between two looks at a database: whether it is still where it was."""
+AWAY_SECONDS: Final = 0.2
+"""The same while it is away: whether it is back. Where a look takes longer, five times as long as that, a second at most."""
+COPY_RETRY_SECONDS: Final = 10.0
+"""After this time a sealed copy that could not be written is tried again."""
 
 
 class ExchangedError(Exception):
-    """Another file lies where the open database was. Nothing of the old one may be written or closed in order any more."""
+    """Another database lies where the open one was. Nothing of the old one may be written or closed in order any more."""
 
 
 class Truth:
@@ -86,9 +88,13 @@ class Truth:
         if unwritable is not None:
             self._begin(Outage(unwritable, self._clock.now()), self._try_to_write)
 
-    def copy_all(self) -> Awaitable[None]:
-        """Begin to write the sealed copy of what is published; what is published from now on comes after it."""
-        return self._copy.renew(self._publisher.held())
+    def copy_all(self, *, anew: bool = False) -> Awaitable[None]:
+        """Begin to write the sealed copy of what is published; what is published from now on comes after it.
+
+        With `anew` nothing of the one that lies there is believed, whatever it says of its revision.
+        """
+        held = self._publisher.held()
+        return self._copy.renew(held) if anew else self._copy.begin(held)
 
     async def stand_in(self, error: StorageError) -> None:
         """Publish the sealed copy in place of a database that could not be opened. Raises StorageError where it does not count."""
@@ -112,12 +118,16 @@ class Truth:
 
     async def keep(self) -> None:
         """Watch over the database for ever: notice when its file is taken away, and when it is back. Raises ExchangedError."""
-        looks = 0
+        pause = LOOK_SECONDS
+        tried_at = monotonic()
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(pause)
+            began = monotonic()
             await self._look()
-            looks += 1
-            if self._copy.trouble is not None and looks % COPY_RETRY_LOOKS == 0:
+            ended = monotonic()
+            pause = LOOK_SECONDS if self.outage is None else min(LOOK_SECONDS, max(AWAY_SECONDS, 5 * (ended - began)))
+            if self._copy.trouble is not None and ended - tried_at > COPY_RETRY_SECONDS:
+                tried_at = ended
                 await self.copy_all()
 
     async def _refuse_an_empty_one(self) -> None:
@@ -155,7 +165,9 @@ class Truth:
     # What a look is for, one after the other.
 
     async def _look_for_file(self) -> None:
-        """Nothing is wrong: is the file that is open still in its place?"""
+        """Nothing is wrong: is the file that is open still in its place, or the installation that it was opened as?"""
+        if self.prepared is not None and self._publisher.instance != self.prepared.instance:
+            raise ExchangedError(f"another state of the database {self._database.name} was put in the place of the one that was open")
         if self._file is None or self._is_in_place(self._file):
             return
         reason = f"the database {self._file.path} was taken away while it was open; put it back where it was"
@@ -169,7 +181,7 @@ class Truth:
 
     async def _try_again(self) -> None:
         """The copy stands in: can the database be opened now?"""
-        before = self.outage
+        before, doubted = self.outage, self._doubted
         try:
             await self.open()
         except StorageError as error:
@@ -179,7 +191,8 @@ class Truth:
                 log.warning("the database still cannot be read: %s", error)
                 self._shut(dataclasses.replace(before, reason=str(error)), self._try_again)
             return
-        await self.copy_all()
+        # Not waited for: until it is written, a revocation waits for it, but nobody else has to.
+        self.copy_all(anew=doubted)
         if self.outage is None:
             self._end()
 

@@ -41,7 +41,14 @@ async def _register(of: "Services", name: str, kind: str, base_url: str) -> str:
 
 
 def banner(
-    *, gateway: str, console: str, home: str, first_key: str | None, engines: tuple[str, ...] | None, root: Path | None = None
+    *,
+    gateway: str,
+    console: str,
+    home: str,
+    first_key: str | None,
+    engines: tuple[str, ...] | None,
+    root: Path | None = None,
+    setup_token: str | None = None,
 ) -> str:
     """What a start prints on standard output; the long form where a key was made. `root` is what clients of our TLS have to trust."""
     lines = [f"Sekisho {__version__} serves.", "", f"  Gateway   {gateway}/v1", f"  Console   {console}", f"  Home      {home}"]
@@ -50,6 +57,8 @@ def banner(
     if engines is not None:
         found = engines or ("none found on this machine; `sekisho providers add` adds one, files in <home>/models are served as they are",)
         lines += [f"  {'Engines' if index == 0 else '':<9} {line}" for index, line in enumerate(found)]
+    if setup_token is not None:
+        lines.append(f"  Setup     {setup_link(console, setup_token)}")
     if first_key is not None:
         lines += [
             f"  Key       {first_key}",
@@ -58,7 +67,14 @@ def banner(
             "",
             f"  {curl_line(gateway, first_key, root)}",
         ]
+    if setup_token is not None:
+        lines += ["", "The setup link opens once and makes you the console's owner."]
     return "\n".join([*lines, ""])
+
+
+def setup_link(console: str, token: str) -> str:
+    """The address that makes the first owner. What stands behind # stays in the browser: no server and no log sees it."""
+    return f"{console}/setup#{token}"
 
 
 def curl_line(gateway: str, key: str, root: Path | None = None) -> str:

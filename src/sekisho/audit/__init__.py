@@ -1,1 +1,1 @@
-"""What the house refused."""
+"""What the house refused, and who changed what in it."""

@@ -39,6 +39,8 @@ class Changes:
     """What is newer than some revision."""
 
     revision: int
+    instance: str
+    """Of which installation: another one, where a backup was put in the database's place."""
     catalog: Catalog | None
     """None where nothing but keys changed."""
     keys: tuple[Key, ...]
@@ -76,7 +78,7 @@ class Compiler:
         """Every key that opens something now or will not before it expires."""
         entries: list[Key] = []
         async with self._database.reader() as connection:
-            statement = _secrets().where(keys.c.revoked_at.is_(None)).execution_options(yield_per=PAGE)
+            statement = _secrets().where(keys.c.revoked_at.is_(None), keys.c.disabled_at.is_(None)).execution_options(yield_per=PAGE)
             result = await connection.stream(statement)
             now = self._clock.now()
             async for rows in result.partitions():
@@ -92,12 +94,12 @@ class Compiler:
             gone: list[bytes] = []
             now = self._clock.now()
             for row in await connection.execute(_secrets().where(keys.c.revision > since)):
-                entry, revoked = _key(row)
-                if not revoked and _opens(entry, now):
+                entry, shut = _key(row)
+                if not shut and _opens(entry, now):
                     present.append(entry)
                 else:
                     gone.append(entry.digest)
-        return Changes(state.revision, catalog, tuple(present), tuple(gone))
+        return Changes(state.revision, state.instance, catalog, tuple(present), tuple(gone))
 
     async def _catalog(self, connection: AsyncConnection, state: Any) -> Catalog:
         opened = await self._credentials(connection)
@@ -174,6 +176,7 @@ def _secrets() -> Select[Any]:
             keys.c.concurrency,
             keys.c.expires_at,
             keys.c.revoked_at,
+            keys.c.disabled_at,
             projects.c.name,
         )
         .join(keys, keys.c.id == key_secrets.c.key_id)
@@ -182,12 +185,13 @@ def _secrets() -> Select[Any]:
 
 
 def _key(row: Any) -> tuple[Key, bool]:
-    """The entry, and whether the key was revoked."""
-    digest, ends_at, key_id, label, models_text, rpm, tpm, concurrency, expires_at, revoked_at, project = row
+    """The entry, and whether the key is revoked or switched off."""
+    digest, ends_at, key_id, label, models_text, rpm, tpm, concurrency, expires_at, revoked_at, disabled_at, project = row
     if ends_at is not None and (expires_at is None or ends_at < expires_at):
         expires_at = ends_at
     allowed = None if models_text is None else _entries.decode(models_text)
-    return Key(digest, key_id, label, project, allowed, rpm, tpm, concurrency, expires_at), revoked_at is not None
+    shut = revoked_at is not None or disabled_at is not None
+    return Key(digest, key_id, label, project, allowed, rpm, tpm, concurrency, expires_at), shut
 
 
 def _opens(entry: Key, now: int) -> bool:

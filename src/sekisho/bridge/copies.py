@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sekisho.bridge.sealed import Change, Held, SealedFile, encoded, is_of, read
+from sekisho.bridge.sealed import Change, CopyError, Held, SealedFile, encoded, is_of, read
 from sekisho.kit.clock import Clock, SystemClock
 from sekisho.kit.crypto import KeyRing
 from sekisho.kit.tasks import Tasks
@@ -42,6 +42,8 @@ class SealedCopy:
         self._since: list[bytes] | None = None
         """Changes that a whole which is being prepared does not have."""
         self._shortening = False
+        self._resumed = False
+        """Whether the copy was found, and not made by us."""
         self.asked = 0
         """The newest revision that was given to the hand; 0 where it has to begin with a whole."""
         self.revision = 0
@@ -73,6 +75,23 @@ class SealedCopy:
         """Begin to replace the copy by a whole one; what is returned is done when it is on the disk, or withdrawn, and raises nothing."""
         self._since = None
         return self._ask(self._put_whole, msgspec.structs.replace(held, written_at=self._clock.now()), held.revision)
+
+    def begin(self, held: Held) -> Awaitable[None]:
+        """Likewise at a start: where a copy of this very state lies there, changes are added to it while the new whole is made beside it.
+
+        So the first revocation after a start waits for its own part, and not for a hundred thousand keys.
+        """
+        since: list[bytes] = []
+        self._since = since
+        found = self._ask(self._go_on, held, held.revision)
+        return self._tasks.start(self._replace(found, held, since), "the beginning of the sealed copy")
+
+    async def _replace(self, found: Awaitable[None], held: Held, since: list[bytes]) -> None:
+        await found
+        if self._since is since and self._resumed and not self._shortening:
+            await self._shorten(held, since)
+        elif self._since is since:
+            self._since = None
 
     async def keep(self, change: Change, whole: Callable[[], Held]) -> None:
         """Return when a change is on the disk, or the copy withdrawn; raises nothing. `whole` gives all of it, the change included."""
@@ -142,6 +161,21 @@ class SealedCopy:
             self.revision, self.trouble, self.stale = revision, None, False
 
     # What follows is done by the hand.
+
+    def _go_on(self, held: Held) -> None:
+        """Take the copy that lies there for ours, or put a whole in its place."""
+        self._resumed = False
+        try:
+            file, revision, instance = SealedFile.resumed(self.path, self._ring, self._origin, suffix="new")
+        except (OSError, CopyError):
+            self._put_whole(msgspec.structs.replace(held, written_at=self._clock.now()))
+            return
+        if (revision, instance) != (held.revision, held.catalog.instance):
+            file.close()
+            self._put_whole(msgspec.structs.replace(held, written_at=self._clock.now()))
+            return
+        self._swap(file)
+        self._resumed = True
 
     def _put_whole(self, held: Held) -> None:
         fresh = SealedFile(self.path, self._ring, self._origin, suffix="new")

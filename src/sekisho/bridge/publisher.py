@@ -15,8 +15,10 @@ from typing import Final, Protocol
 
 import msgspec
 
+from sekisho.bridge.connections import Connection, WorkerView, more
 from sekisho.bridge.copies import SealedCopy
-from sekisho.bridge.counts import Counts, Seat
+from sekisho.bridge.counts import Counts
+from sekisho.bridge.pulses import Pulses
 from sekisho.bridge.sealed import Change, Held
 from sekisho.bridge.standings import Standings
 from sekisho.core.model.snapshot import Catalog, Key
@@ -32,10 +34,6 @@ ACK_SECONDS: Final = 1.0
 """How long a write waits for the workers; then it returns and says who is late."""
 HELLO_SECONDS: Final = 5.0
 """How long a connection may stay without saying who it is."""
-MOST_QUEUED: Final = 10_000
-"""Frames that may wait for one worker; beyond, it does not read any more."""
-MOST_WAITING_BYTES: Final = 128 * 1024 * 1024
-"""Likewise, of changes; the first configuration is encoded as it is sent."""
 RETRY_SECONDS: Final = 1.0
 """Between two attempts to read a configuration that could not be read after its commit."""
 
@@ -45,6 +43,8 @@ class Changes(Protocol):
 
     @property
     def revision(self) -> int: ...
+    @property
+    def instance(self) -> str: ...
     @property
     def catalog(self) -> Catalog | None: ...
     @property
@@ -68,74 +68,6 @@ class Published(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
-class WorkerView(msgspec.Struct, frozen=True):
-    """A connected worker as it was last heard of."""
-
-    worker: int
-    pid: int
-    boot: str
-    revision: int
-    """The newest one that it has in force; 0 before the first."""
-    pulse: link.Pulse | None
-
-
-class _Connection:
-    """One worker's end: a queue out, and what came in."""
-
-    def __init__(self, hello: link.Hello, writer: asyncio.StreamWriter, counts: Counts) -> None:
-        self.hello = hello
-        self.writer = writer
-        self.counts = counts
-        self.seat: Seat = counts.join()
-        self.acked = 0
-        self.closed = False
-        self.pulse: link.Pulse | None = None
-        self.waiting_bytes = 0
-        self.queue: asyncio.Queue[bytes | link.ToWorker | None] = asyncio.Queue()
-        """None stands for what is new of the counts by the time it is sent."""
-        self.nudged = False
-        """Whether there is such a one in the queue."""
-
-    def put(self, frame: bytes | link.ToWorker) -> None:
-        if self.closed:
-            return
-        if isinstance(frame, bytes):
-            self.waiting_bytes += len(frame)
-        if self.queue.qsize() >= MOST_QUEUED or self.waiting_bytes > MOST_WAITING_BYTES:
-            log.warning("a worker does not read; its link is cut", extra={"worker": self.hello.worker, "worker_pid": self.hello.pid})
-            self.cut()
-        else:
-            self.queue.put_nowait(frame)
-
-    def nudge(self) -> None:
-        """Have it told what is new of the counts. However slow it is, that waits in one place and grows no queue."""
-        if self.seat.waits and not self.nudged and not self.closed:
-            self.nudged = True
-            self.queue.put_nowait(None)
-
-    async def next_frame(self) -> bytes:
-        """The next frame to send, encoded only now: a page of keys at a time never holds the loop for long."""
-        while True:
-            frame = await self.queue.get()
-            if isinstance(frame, bytes):
-                self.waiting_bytes -= len(frame)
-                return frame
-            if frame is not None:
-                return link.encode(frame)
-            self.nudged = False
-            shares = self.counts.next_frame(self.seat)
-            self.nudge()
-            if shares is not None:
-                return link.encode(shares)
-
-    def cut(self) -> None:
-        self.closed = True
-        self.writer.transport.abort()
-
-    def view(self) -> WorkerView:
-        return WorkerView(self.hello.worker, self.hello.pid, self.hello.boot, self.acked, self.pulse)
-
-
 class Publisher:
     """Serves the link and publishes; one per node. Without `listen` it has no workers, which is how a command uses it."""
 
@@ -148,6 +80,7 @@ class Publisher:
         copy: SealedCopy | None = None,
         refresh: Callable[[Catalog], Catalog] = lambda catalog: catalog,
         standings: Standings | None = None,
+        pulses: Pulses | None = None,
     ) -> None:
         """`refresh` brings what no database knows of a catalog, the state of engines, up to date where the source cannot be read."""
         self._source = source
@@ -159,12 +92,13 @@ class Publisher:
         self._keys: dict[bytes, Key] = {}
         self._revision = 0
         self._reading = asyncio.Lock()
-        self._connections: list[_Connection] = []
+        self._connections: list[Connection] = []
         self._counts = Counts()
         self._standings = standings
+        self._pulses = Pulses() if pulses is None else pulses
         self._expected: frozenset[int] = frozenset()
         self._moved = asyncio.Event()
-        self._wakes: dict[str, list[_Connection]] = {}
+        self._wakes: dict[str, list[Connection]] = {}
         self._retrying = False
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
@@ -174,6 +108,11 @@ class Publisher:
     def revision(self) -> int:
         """The newest revision that was published; 0 before the first."""
         return self._revision
+
+    @property
+    def instance(self) -> str:
+        """The installation that it is of; empty before the first."""
+        return self._catalog.instance if self._catalog is not None else ""
 
     @property
     def workers(self) -> tuple[WorkerView, ...]:
@@ -254,10 +193,13 @@ class Publisher:
     async def _send_changes(self) -> None:
         async with self._reading:
             changes = await self._source.changes(self._revision)
-            if changes.revision < self._revision:
-                # It is another database than it was, such as a backup that was restored.
+            if changes.revision < self._revision or changes.instance != self.instance:
+                # It is another database than it was, such as a backup that was restored: nothing of ours is a part of it.
                 await self._load()
-            elif changes.revision > self._revision:
+                if self._copy is not None:
+                    await self._copy.renew(self.held())
+                return
+            if changes.revision > self._revision:
                 self._take(changes.catalog, changes.keys, changes.gone, changes.revision)
             if self._copy is not None:
                 await self._keep(self._copy, changes)
@@ -325,7 +267,7 @@ class Publisher:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """The life of one connection."""
-        connection: _Connection | None = None
+        connection: Connection | None = None
         task = asyncio.current_task()
         assert task is not None
         self._serving.add(task)
@@ -334,12 +276,12 @@ class Publisher:
             waiting: list[bytes] = []
             async with asyncio.timeout(HELLO_SECONDS):
                 while not waiting:
-                    waiting = await _more(reader, splitter)
+                    waiting = await more(reader, splitter)
             connection = self._join(waiting.pop(0), writer)
             while not connection.closed:
                 for payload in waiting:
                     self._heard(connection, link.decode_to_node(payload))
-                waiting = await _more(reader, splitter)
+                waiting = await more(reader, splitter)
         except link.LinkError as error:
             log.warning("a link is cut for what came over it: %s", error, extra={"worker": connection and connection.hello.worker})
         except (EOFError, OSError, TimeoutError, asyncio.CancelledError):
@@ -354,7 +296,7 @@ class Publisher:
                 self._wake_waiters()
             writer.transport.abort()
 
-    def _join(self, payload: bytes, writer: asyncio.StreamWriter) -> _Connection:
+    def _join(self, payload: bytes, writer: asyncio.StreamWriter) -> Connection:
         """Take a worker in and queue the whole configuration for it; raises LinkError."""
         hello = link.decode_to_node(payload)
         if not isinstance(hello, link.Hello):
@@ -365,7 +307,7 @@ class Publisher:
             log.info("a worker connected again; its old link is cut", extra={"worker": hello.worker, "worker_pid": hello.pid})
             other.cut()
             self._part(other)
-        connection = _Connection(hello, writer, self._counts)
+        connection = Connection(hello, writer, self._counts)
         # First: it must not serve before it knows what its keys have used up.
         connection.nudge()
         self._put_whole(connection)
@@ -374,7 +316,7 @@ class Publisher:
         log.debug("a worker connected", extra={"worker": hello.worker, "worker_pid": hello.pid, "boot": hello.boot})
         return connection
 
-    def _put_whole(self, connection: _Connection) -> None:
+    def _put_whole(self, connection: Connection) -> None:
         """Queue the whole configuration."""
         assert self._catalog is not None
         connection.put(link.CatalogFrame(msgspec.structs.replace(self._catalog, revision=self._revision), whole=True, at=clock.monotonic()))
@@ -383,9 +325,10 @@ class Publisher:
             page = keys[start : start + link.PAGE_KEYS]
             connection.put(link.KeyPage(self._revision, page, last=start + link.PAGE_KEYS >= len(keys)))
 
-    def _part(self, connection: _Connection) -> None:
+    def _part(self, connection: Connection) -> None:
         """A worker is gone, and its calls with it."""
         self._connections.remove(connection)
+        self._pulses.parted(connection.hello.boot)
         self._counts.leave(connection.seat)
         self._nudge_all()
 
@@ -393,14 +336,14 @@ class Publisher:
         for connection in self._connections:
             connection.nudge()
 
-    async def _write(self, connection: _Connection) -> None:
+    async def _write(self, connection: Connection) -> None:
         """Send what is queued, in order."""
         with contextlib.suppress(OSError):
             while not connection.closed:
                 connection.writer.write(await connection.next_frame())
                 await connection.writer.drain()
 
-    def _heard(self, connection: _Connection, message: link.ToNode) -> None:
+    def _heard(self, connection: Connection, message: link.ToNode) -> None:
         match message:
             case link.Ack(revision=revision):
                 if connection.acked == 0:
@@ -414,12 +357,13 @@ class Publisher:
                     self._standings.changed()
             case link.Pulse():
                 connection.pulse = message
+                self._pulses.heard(connection.hello.boot, message)
             case link.Wake(model=model):
                 self._wake(model, connection)
             case link.Hello():
                 raise link.LinkError("a second Hello")
 
-    def _wake(self, model: str, connection: _Connection) -> None:
+    def _wake(self, model: str, connection: Connection) -> None:
         """Start an engine once for all who wait for it."""
         waiting = self._wakes.setdefault(model, [])
         waiting.append(connection)
@@ -443,11 +387,3 @@ class Publisher:
             for connection in waiting:
                 if not connection.closed:
                     connection.put(link.WakeFailed(model, reason))
-
-
-async def _more(reader: asyncio.StreamReader, splitter: link.Splitter) -> list[bytes]:
-    """The next payloads, at least one read; raises EOFError at the end."""
-    data = await reader.read(65536)
-    if not data:
-        raise EOFError
-    return splitter.feed(data)

@@ -180,6 +180,37 @@ class SealedFile:
         self.whole_bytes = 0
         self.changes_bytes = 0
 
+    @classmethod
+    def resumed(cls, path: Path, ring: KeyRing, origin: bytes, *, suffix: str) -> "tuple[SealedFile, int, str]":
+        """Go on with the copy that lies there; with it, its newest revision and its installation. Raises CopyError where it is not fit.
+
+        Only its two ends are opened: that takes milliseconds, however many keys there are. Damage in between is found by whoever reads it.
+        """
+        data = memoryview(path.read_bytes())
+        if len(data) < HEAD_BYTES or bytes(data[: len(MAGIC)]) != MAGIC or bytes(data[HEAD_BYTES - ORIGIN_BYTES : HEAD_BYTES]) != origin:
+            raise CopyError("is of another database or version")
+        file = cls(path, ring, origin, suffix=suffix)
+        file._head = bytes(data[:HEAD_BYTES])
+        file._place = _place(file._head[len(MAGIC) : len(MAGIC) + ID_BYTES], origin)
+        parts = _parts(data)
+        file._parts = len(parts)
+        try:
+            start = _decode_start(ring.open(bytes(parts[0]), f"{file._place}/0"))
+            behind = 1 + start.pages
+            if len(parts) < behind:
+                raise CopyError("is damaged: keys are missing from it")
+            revision = start.revision
+            if len(parts) > behind:
+                revision = _decode_change(ring.open(bytes(parts[-1]), f"{file._place}/{len(parts) - 1}")).revision
+        except (SealError, IndexError, msgspec.MsgspecError, UnicodeDecodeError):
+            raise CopyError("is damaged, or was sealed with another secret key") from None
+        file.whole_bytes = HEAD_BYTES + sum(LENGTH.size + len(each) for each in parts[:behind])
+        file.changes_bytes = sum(LENGTH.size + len(each) for each in parts[behind:])
+        file._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        # What the end cut was acknowledged to nobody, and nothing may come behind it.
+        os.ftruncate(file._descriptor, file.whole_bytes + file.changes_bytes)
+        return file, revision, start.catalog.instance
+
     def create(self, whole: Held) -> None:
         """Write the whole to the disk, under a name that no start looks at."""
         self._descriptor = os.open(self._unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

@@ -1,8 +1,11 @@
 """What the catalog is to people, and to the compiler. Secrets are not in here: a credential shows its last characters only."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from sekisho.core.model.snapshot import Rate
+from sekisho.kit.crypto import sha256
+from sekisho.kit.money import format_price_per_million
 
 
 def credential_place(credential_id: str) -> str:
@@ -72,3 +75,37 @@ class Listing:
 
     models: tuple[str, ...]
     latency_us: int
+
+
+def told_provider(provider: ProviderFacts) -> dict[str, Any]:
+    """A provider as the audit tells of it: of a credential, what people see of it."""
+    return {
+        "name": provider.name,
+        "kind": provider.kind,
+        "base_url": provider.base_url,
+        "enabled": provider.enabled,
+        "ca_bundle": None if provider.ca_bundle is None else f"sha256:{sha256(provider.ca_bundle.encode()).hex()}",
+        "timeouts": provider.timeouts,
+        "credentials": [{"id": each.id, "last4": each.last4, "fingerprint": each.fingerprint} for each in provider.credentials],
+        "models": len(provider.models),
+    }
+
+
+def told_model(model: ModelFacts) -> dict[str, Any]:
+    """A model as the audit tells of it; prices per million tokens."""
+    rate = None
+    if model.rate is not None:
+        price = model.rate.rate
+        rate = {
+            "input_price": format_price_per_million(price.input),
+            "output_price": format_price_per_million(price.output),
+            "cached_input_price": None if price.cached is None else format_price_per_million(price.cached),
+            "currency": price.currency,
+        }
+    return {
+        "upstream_model": model.upstream_model,
+        "capabilities": list(model.capabilities),
+        "context_length": model.context_length,
+        "origin": model.origin,
+        "rate": rate,
+    }

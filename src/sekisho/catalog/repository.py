@@ -176,6 +176,12 @@ async def add_rate(connection: AsyncConnection, model_id: str, rate: Rate, sourc
     )
 
 
+async def add_rates(connection: AsyncConnection, rows: Sequence[dict[str, object]]) -> None:
+    """Many at once, as the table has them."""
+    if rows:
+        await connection.execute(insert(rates), list(rows))
+
+
 async def existing(connection: AsyncConnection, provider: str, name: str | None) -> bool:
     """Whether a provider exists, or one of its models."""
     statement = select(providers.c.id).where(providers.c.name == provider)

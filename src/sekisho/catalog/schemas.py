@@ -5,7 +5,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from sekisho.catalog.model import ModelFacts, ProviderFacts
 from sekisho.catalog.service import Changes, Refreshed
@@ -59,6 +59,10 @@ def _credential(value: SecretStr | None) -> SecretStr | None:
     if text is not None and (not text.isascii() or not text.isprintable() or " " in text or not 0 < len(text) <= 4096):
         raise ValueError("an api_key is 1 to 4096 printable ASCII characters without blanks; check what was pasted")
     return value
+
+
+Credential = Annotated[SecretStr, AfterValidator(_credential)]
+"""A provider's secret, where it does not stand in a field of its own."""
 
 
 class TimeoutsAsked(Asked):
@@ -128,6 +132,9 @@ def _bundle(value: str | None) -> str | None:
     if value is not None and ("-----BEGIN CERTIFICATE-----" not in value or not value.isascii()):
         raise ValueError("give the authorities' certificates as PEM text, beginning with -----BEGIN CERTIFICATE-----")
     return value
+
+
+PemBundle = Annotated[Bundle, AfterValidator(_bundle)]
 
 
 def opened(secret: SecretStr | None) -> Secret | None:

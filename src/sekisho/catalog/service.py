@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sekisho.catalog import builtins, repository
-from sekisho.catalog.model import Listing, ModelFacts, ProviderFacts, RateFacts, credential_place
+from sekisho.catalog.model import Listing, ModelFacts, ProviderFacts, RateFacts, credential_place, told_model, told_provider
 from sekisho.catalog.settings import BASE_URLS, MOST_MODELS, WEIGHT
 from sekisho.core.model.ids import BUILTIN, SANDBOX, canonical_model, readable
 from sekisho.core.model.snapshot import Rate
@@ -19,6 +19,7 @@ from sekisho.identity.service import KeyService
 from sekisho.kit.clock import Clock, monotonic
 from sekisho.kit.crypto import KeyRing, SealError, Secret, fingerprint
 from sekisho.rest.errors import ApiError, conflict, invalid, not_found
+from sekisho.rest.versions import require_current
 from sekisho.storage.session import Session, Sessions
 
 ADDED: Final = "added"
@@ -152,7 +153,9 @@ class CatalogService:
             await self._add_credential(session, provider_id, draft.api_key)
         if listing is not None:
             await repository.add_models(session.connection, [self._row(provider_id, name, LISTED) for name in listing.models])
-        return await self.provider(session, draft.name)
+        added = await self.provider(session, draft.name)
+        session.record("provider.created", "provider", provider_id, after=told_provider(added))
+        return added
 
     async def provider(self, session: Session, name_or_id: str) -> ProviderFacts:
         """One provider; raises ApiError 404."""
@@ -170,9 +173,10 @@ class CatalogService:
         mixed = [*rows, *(each for each in self._code_providers() if each.name > after)]
         return sorted(mixed, key=lambda each: each.name)[:limit]
 
-    async def change_provider(self, session: Session, name: str, changes: Changes) -> ProviderFacts:
-        """Change what is given; raises ApiError."""
+    async def change_provider(self, session: Session, name: str, changes: Changes, version: str | None = None) -> ProviderFacts:
+        """Change what is given; `version` is the If-Match of the request. Raises ApiError."""
         provider = await self._own(session, name)
+        require_current(version, provider.updated_at, "provider")
         values: dict[str, object] = {}
         if "base_url" in changes.given:
             values["base_url"] = url = _base_url(changes.base_url)
@@ -198,13 +202,16 @@ class CatalogService:
             await repository.remove_credentials(session.connection, provider.id)
             if changes.api_key is not None:
                 await self._add_credential(session, provider.id, changes.api_key)
-        return await self.provider(session, provider.id)
+        changed = await self.provider(session, provider.id)
+        session.record("provider.changed", "provider", provider.id, before=told_provider(provider), after=told_provider(changed))
+        return changed
 
     async def remove_provider(self, session: Session, name: str) -> ProviderFacts:
         """Remove a provider with its credentials and models; what was called stays recorded."""
         provider = await self._own(session, name)
         await session.change_catalog()
         await repository.remove_provider(session.connection, provider.id)
+        session.record("provider.removed", "provider", provider.id, before=told_provider(provider))
         return provider
 
     async def drafted(self, session: Session, name: str) -> Draft:
@@ -224,6 +231,10 @@ class CatalogService:
     async def note_state(self, session: Session, name: str, state: str) -> None:
         """Keep what a look at the provider found; the hot path does not read it."""
         provider = await self._own(session, name)
+        await self._note_state(session, provider, state)
+        session.record("provider.tested", "provider", provider.id, before={"state": provider.state}, after={"state": state})
+
+    async def _note_state(self, session: Session, provider: ProviderFacts, state: str) -> None:
         if provider.state != state:
             await repository.change_provider(session.connection, provider.id, state=state)
 
@@ -237,7 +248,8 @@ class CatalogService:
             await session.change_catalog()
             await repository.add_models(session.connection, [self._row(provider.id, each, LISTED) for each in new])
             await repository.remove_models(session.connection, [held[each][0] for each in gone])
-        await self.note_state(session, provider.id, READY)
+        await self._note_state(session, provider, READY)
+        session.record("provider.refreshed", "provider", provider.id, after={"name": provider.name, "added": new, "removed": gone})
 
         def canonical(names: list[str]) -> tuple[str, ...]:
             return tuple(canonical_model(provider.name, each) for each in names)
@@ -277,7 +289,9 @@ class CatalogService:
             await repository.change_model(session.connection, found[0], **values)
         if rate is not None:
             await self._rate(session, provider.name, name, rate)
-        return await self.model(session, model_id)
+        model = await self.model(session, model_id)
+        session.record("model.added", "model", model_id, before=None if found is None else told_model(found[1]), after=told_model(model))
+        return model
 
     async def model(self, session: Session, model_id: str) -> ModelFacts:
         """One model; raises ApiError 404."""
@@ -304,15 +318,18 @@ class CatalogService:
         assert found is not None
         await session.change_catalog()
         await repository.remove_model(session.connection, found[0])
+        session.record("model.removed", "model", model_id, before=told_model(model))
         return model
 
     async def set_rate(self, session: Session, model_id: str, rate: Rate) -> ModelFacts:
         """Put a rate in force from now on; calls keep the cost that they were recorded with."""
-        await self.model(session, model_id)
+        before = await self.model(session, model_id)
         provider, name = await self._split(session, model_id)
         await session.change_catalog()
         await self._rate(session, provider.name, name, rate)
-        return await self.model(session, model_id)
+        after = await self.model(session, model_id)
+        session.record("model.rate_set", "model", model_id, before=told_model(before), after=told_model(after))
+        return after
 
     async def _rate(self, session: Session, provider: str, name: str, rate: Rate) -> None:
         found = await repository.find_model(session.connection, provider, name)

@@ -167,7 +167,7 @@ def restore(
 def _restore(invocation: Invocation, loaded: "Loaded", path: Path) -> dict[str, Any]:
     from sekisho.app import build, homes
     from sekisho.kit import clock
-    from sekisho.storage import restores
+    from sekisho.storage import notices, restores
     from sekisho.storage.errors import StorageError
     from sekisho.storage.urls import of_url
 
@@ -182,6 +182,7 @@ def _restore(invocation: Invocation, loaded: "Loaded", path: Path) -> dict[str, 
                 home.journal,
                 node=build.node_id(home) if database.shared else "",
                 stale=(home.sealed_copy, home.sealed_copy.with_name(f".{home.sealed_copy.name}.new")),
+                notice=home.run / notices.NAME,
             )
             restored = asyncio.run(restores.restore(path, database, ring, invocation.clock, around, tell))
     except homes.LockedError as error:

@@ -36,6 +36,8 @@ StatusOption = Annotated[Status | None, typer.Option("--status", help="Only call
 ModelOption = Annotated[str | None, typer.Option("--model", help="Only calls to this model (provider/model).")]
 ProviderOption = Annotated[str | None, typer.Option("--provider", help="Only calls to this provider.")]
 KeyOption = Annotated[str | None, typer.Option("--key", help="Only calls with this key (its id).")]
+ProjectOption = Annotated[str | None, typer.Option("--project", help="Only calls with keys of this project.")]
+ErrorOption = Annotated[str | None, typer.Option("--error", help="Only calls that failed with this code, such as upstream_cut.")]
 SinceOption = Annotated[
     str | None, typer.Option("--since", help="Only calls from then on: 24h ago, or a time such as 2026-01-31T09:00:00Z.")
 ]
@@ -60,6 +62,8 @@ def _query(
     key: str | None,
     since: str | None,
     until: str | None,
+    project: str | None,
+    error: str | None,
 ) -> dict[str, str | int | None]:
     now = invocation.clock.now()
     return {
@@ -67,6 +71,8 @@ def _query(
         "model": model,
         "provider": provider,
         "key_id": key,
+        "project": project,
+        "error_code": error,
         "since": inputs.moment(since, "--since", now),
         "until": inputs.moment(until, "--until", now),
     }
@@ -82,10 +88,12 @@ def list_(
     key: KeyOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
+    project: ProjectOption = None,
+    error: ErrorOption = None,
 ) -> None:
     """List calls, newest first."""
     invocation = of(context)
-    query = _query(invocation, status, model, provider, key, since, until)
+    query = _query(invocation, status, model, provider, key, since, until, project, error)
     with invocation.management() as management:
         data = management.pages("/api/calls", "calls", limit, query, cursor)
         hint = _first_steps(management) if invocation.screen.is_text and not data["calls"] else ""
@@ -225,11 +233,13 @@ def count(
     key: KeyOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
+    project: ProjectOption = None,
+    error: ErrorOption = None,
 ) -> None:
     """Count calls."""
     invocation = of(context)
     with invocation.management() as management:
-        data = management.get("/api/calls/count", _query(invocation, status, model, provider, key, since, until))
+        data = management.get("/api/calls/count", _query(invocation, status, model, provider, key, since, until, project, error))
     invocation.screen.result(data, lambda console: console.print(figures.count(data["count"])))
 
 
@@ -241,13 +251,15 @@ def tail(
     model: ModelOption = None,
     provider: ProviderOption = None,
     key: KeyOption = None,
+    project: ProjectOption = None,
+    error: ErrorOption = None,
 ) -> None:
     """Show calls as they are recorded, until Ctrl-C.
 
     Oldest first. In JSON each is a line of its own.
     """
     invocation = of(context)
-    query = _query(invocation, status, model, provider, key, None, None)
+    query = _query(invocation, status, model, provider, key, None, None, project, error)
     try:
         with invocation.node() as node:
             cursor = node.get("/api/calls", {**query, "after": "now"})["next_cursor"]

@@ -1,13 +1,14 @@
 """`check` and `doctor`: is what is stored whole, and is what surrounds us sound?"""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import urlencode
 
 import typer
 
 from sekisho.cli import figures, tables
 from sekisho.cli.client import LONG_SECONDS
 from sekisho.cli.failures import EXIT_USER
-from sekisho.cli.invocations import of
+from sekisho.cli.invocations import Invocation, of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,12 +23,22 @@ def add(app: typer.Typer) -> None:
     app.command("doctor")(doctor)
 
 
-def check(context: typer.Context) -> None:
+def check(
+    context: typer.Context,
+    audit: Annotated[bool, typer.Option("--audit", help="Only the audit: was any row edited, removed, added or moved?")] = False,
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option("--anchor", help="With --audit: a <row>:<hash> that was noted down, which the chain has to pass. May be repeated."),
+    ] = None,
+) -> None:
     """Check that what is stored is whole.
 
     Exits with 1 where something is wrong.
     """
     invocation = of(context)
+    if audit or anchor:
+        _check_audit(invocation, anchor or [])
+        return
     with invocation.management() as management, invocation.screen.working("checking"):
         data = management.get("/api/check", seconds=LONG_SECONDS)
 
@@ -48,6 +59,24 @@ def check(context: typer.Context) -> None:
         console.print(
             tables.styled("all is well", "bold green") if data["ok"] else tables.styled("something is wrong; see above", "bold red")
         )
+
+    invocation.screen.result(data, draw)
+    if not data["ok"]:
+        raise typer.Exit(EXIT_USER)
+
+
+def _check_audit(invocation: Invocation, anchors: list[str]) -> None:
+    path = "/api/audit/check" + ("?" + urlencode([("anchor", each) for each in anchors]) if anchors else "")
+    with invocation.management() as management, invocation.screen.working("checking the audit"):
+        data = management.get(path, seconds=LONG_SECONDS)
+
+    def draw(console: "Console") -> None:
+        if fault := data["fault"]:
+            console.print(tables.styled(f"✗ row {fault['seq']}: {figures.clean_line(fault['reason'])}", "bold red"), soft_wrap=True)
+            console.print(f"the {figures.count(data['rows'])} rows before it are as they were written", soft_wrap=True)
+        else:
+            console.print(tables.styled(f"✓ {figures.count(data['rows'])} rows, each as it was written", "bold green"))
+        console.print(f"anchor: {data['anchor']}", soft_wrap=True)
 
     invocation.screen.result(data, draw)
     if not data["ok"]:

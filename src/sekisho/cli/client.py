@@ -99,6 +99,27 @@ class Management:
                 if isinstance(told, dict) and isinstance(told.get("rows"), int) and isinstance(told.get("of"), int):
                     tell(told["rows"], told["of"])
 
+    def download(self, path: str, query: Query, write: Callable[[str], object], tell: Callable[[int, int], None], *, seconds: float) -> int:
+        """Take the lines of an export as they come, and tell how many there are, and of how many; returns the number of entries."""
+        return self._awaited(self._download(path, query, write, tell, seconds), seconds)
+
+    async def _download(
+        self, path: str, query: Query, write: Callable[[str], object], tell: Callable[[int, int], None], seconds: float
+    ) -> int:
+        parameters = {name: str(value) for name, value in query.items() if value is not None}
+        async with self._client.stream("GET", path, params=parameters, timeout=seconds) as response:
+            if not response.is_success:
+                await response.aread()
+                _document(response)
+            total = int(response.headers.get("x-total-count", "0"))
+            # The heading of a table is no entry.
+            done = -1 if response.headers.get("content-type", "").startswith("text/csv") else 0
+            async for text in response.aiter_text():
+                write(text)
+                done += text.count("\n")
+                tell(max(done, 0), total)
+        return max(done, 0)
+
     def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Set something as a whole."""
         return self._ask("PUT", path, body=body)
@@ -132,22 +153,21 @@ class Management:
         seconds: float = REQUEST_SECONDS,
         watch: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> dict[str, Any]:
-        import httpx
-
         parameters = {name: str(value) for name, value in (query or {}).items() if value is not None}
         request = self._client.request(method, path, params=parameters, json=body, timeout=seconds)
+        return _document(self._awaited(request if watch is None else _beside(request, watch()), seconds))
+
+    def _awaited(self, work: Coroutine[Any, Any, T], seconds: float) -> T:
+        """What comes of a request; raises CommandError where nothing does."""
+        import httpx
+
         try:
-            response = self._runner.run(_awaited(request) if watch is None else _beside(request, watch()))
+            return self._runner.run(work)
         except httpx.TimeoutException:
             raise CommandError("TIMEOUT", f"the node gave no answer within {seconds:.0f} s; see its log", EXIT_INTERNAL) from None
         except httpx.TransportError as error:
             reason = str(error) or type(error).__name__
             raise CommandError("NODE_UNREACHABLE", f"the node went away before it answered ({reason}); try again", EXIT_USER) from error
-        return _document(response)
-
-
-async def _awaited(work: Coroutine[Any, Any, T]) -> T:
-    return await work
 
 
 async def _beside(work: Coroutine[Any, Any, T], other: Coroutine[Any, Any, None]) -> T:

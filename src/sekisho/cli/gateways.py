@@ -1,7 +1,7 @@
-"""Where the running gateway takes calls, and what a client has to trust there."""
+"""Where the running gateway takes calls, what a client has to trust there, and where its console is."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.cli.failures import CommandError
 
@@ -29,15 +29,29 @@ class Gateway:
 def find(management: "Management") -> Gateway:
     """The gateway of a running server; raises CommandError where it has none."""
     doors = management.get("/api/proxy")
-    listener = next((each for each in doors["listeners"] if each["door"] == "gateway" and each["scheme"] != "redirect"), None)
+    listener = _listener(doors, "gateway")
     if listener is None:
         raise CommandError("NO_LISTENER", "the server listens for no calls; see: sekisho proxy status")
+    secure = listener["scheme"] == "https"
+    return Gateway(_url(listener), doors["certificate"] if secure else None, doors["root"] if secure else None)
+
+
+def console_url(management: "Management") -> str:
+    """Where the console of a running server is, without a path; raises CommandError where it has none."""
+    listener = _listener(management.get("/api/proxy"), "console")
+    if listener is None:
+        raise CommandError("NO_LISTENER", "the server has no console; see: sekisho proxy status")
+    return _url(listener)
+
+
+def _listener(doors: dict[str, Any], door: str) -> dict[str, Any] | None:
+    return next((each for each in doors["listeners"] if each["door"] == door and each["scheme"] != "redirect"), None)
+
+
+def _url(listener: dict[str, Any]) -> str:
     host = str(listener["host"])
     host = WILDCARDS.get(host, host)
-    shown = f"[{host}]" if ":" in host else host
-    secure = listener["scheme"] == "https"
-    url = f"{listener['scheme']}://{shown}:{listener['port']}"
-    return Gateway(url, doors["certificate"] if secure else None, doors["root"] if secure else None)
+    return f"{listener['scheme']}://{f'[{host}]' if ':' in host else host}:{listener['port']}"
 
 
 def pinned(certificate: str) -> "ssl.SSLContext":

@@ -32,6 +32,14 @@ def moment(text: str | None, flag: str, now: int) -> str | None:
         raise usage(f"{flag}: write how long ago, such as 24h, or a time with its offset, such as 2026-01-31T09:00:00Z") from None
 
 
+def ahead(text: str, flag: str, now: int) -> str:
+    """The time (RFC 3339) that a duration such as 30d leads to from now."""
+    try:
+        return clock.to_rfc3339(now + clock.parse_duration(text) * clock.SECOND)
+    except ValueError as error:
+        raise usage(f"{flag}: {error}") from error
+
+
 def price(text: str | None, flag: str) -> str | None:
     """A price in USD per million tokens, as a decimal string."""
     if text is None:

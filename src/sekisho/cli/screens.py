@@ -80,6 +80,11 @@ class Screen:
         self._out.write(figures.UNSAFE.sub(figures.escape, text))
         self._out.flush()
 
+    def raw(self, text: str) -> None:
+        """A piece of an export: as it is for a program, with unsafe characters spelled out where a person looks at it."""
+        shown = figures.UNSAFE.sub(figures.escape, text.replace("\r\n", "\n")) if is_terminal(self._out) else text
+        self._out.write(shown)
+
     def _envelope(self, data: Any, indent: int | None = None) -> None:
         document = {"version": "1.0", "data": data}
         self._out.write(encode(document, indent=indent, ascii_only=not _is_utf8(self._out)) + "\n")

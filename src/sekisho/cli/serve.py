@@ -37,7 +37,7 @@ def serve(
     That is one node, its workers, and the supervisor that looks after them. It ends with Ctrl-C or `sekisho stop`.
     Each flag overrides sekisho.toml and the environment for this run.
     """
-    from sekisho.app import supervisor
+    from sekisho.app import starts
 
     given = {
         "gateway.host": host,
@@ -56,4 +56,4 @@ def serve(
     invocation = of(context)
     if not invocation.screen.is_text:
         invocation.loaded(flags)  # told here, a bad setting is told in the chosen format
-    raise typer.Exit(supervisor.run({**invocation.flags, **flags}))
+    raise typer.Exit(starts.run({**invocation.flags, **flags}))

@@ -53,6 +53,7 @@ def status(context: typer.Context) -> None:
                     *_outage(data.get("outage"), data.get("sealed_copy_trouble")),
                     ("journal lag", tables.styled(f"{lag:.1f} s", "yellow" if lag > LAG_SECONDS else "")),
                     *_set_aside(int(data.get("journal_set_aside") or 0)),
+                    *_room(int(data.get("journals_full") or 0), int(data.get("journal_dropped") or 0)),
                     *(("engine", _engine(each)) for each in data.get("engines") or ()),
                     ("database", figures.clean_line(data.get("database"))),
                 ]
@@ -77,6 +78,15 @@ def _outage(outage: dict[str, Any] | None, copy_trouble: str | None) -> list[tup
 
 def _set_aside(files: int) -> list[tuple[str, "Text"]]:
     return [("set aside", tables.styled(f"{figures.count(files)} files of the journal; see: sekisho doctor", "bold red"))] if files else []
+
+
+def _room(full: int, dropped: int) -> list[tuple[str, "Text"]]:
+    told = []
+    if full:
+        told.append(("journal full", tables.styled(f"workers: {figures.count(full)}; make room on the disk of the home", "bold red")))
+    if dropped:
+        told.append(("not recorded", tables.styled(f"{figures.count(dropped)} records found no room in a journal", "bold red")))
+    return told
 
 
 def _engine(state: dict[str, Any]) -> str:

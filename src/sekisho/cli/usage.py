@@ -29,6 +29,7 @@ class By(StrEnum):
     PROVIDER = "provider"
     KEY = "key"
     PROJECT = "project"
+    USER = "user"
     HOUR = "hour"
     DAY = "day"
 
@@ -42,11 +43,13 @@ def usage(
     context: typer.Context,
     period: Annotated[Period, typer.Option("--period", help="How far back.")] = Period.WEEK,
     by: Annotated[By, typer.Option("--by", help="What each row stands for.")] = By.MODEL,
+    project: Annotated[str | None, typer.Option("--project", help="Only calls with keys of this project.")] = None,
+    tz: Annotated[str, typer.Option("--tz", help="By whose midnights days are told apart, such as Asia/Tokyo.")] = "UTC",
 ) -> None:
     """Report calls, tokens and cost."""
     invocation = of(context)
     with invocation.management() as management:
-        data = management.get("/api/usage", {"period": period.value, "by": by.value})
+        data = management.get("/api/usage", {"period": period.value, "by": by.value, "project": project, "tz": tz})
 
     def draw(console: "Console") -> None:
         from rich.text import Text

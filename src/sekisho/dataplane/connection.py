@@ -18,7 +18,7 @@ from sekisho.core.wire import sse
 from sekisho.core.wire.http1.events import Head
 from sekisho.core.wire.http1.readers import RequestReader
 from sekisho.core.wire.http1.writers import chunk
-from sekisho.dataplane.relay import Client
+from sekisho.dataplane.relay import Client, Passage
 from sekisho.dataplane.stages import Exchange, Plane, overloaded
 from sekisho.kit.clock import monotonic_ns
 from sekisho.kit.drive import END, Drive
@@ -66,6 +66,9 @@ class Connection(Client):
         self._due = math.inf
         self._last_input = 0.0
         self._lingering = False
+        """Whether what comes is not read as HTTP any more."""
+        self._passage: Passage | None = None
+        """What it is for then; None where it is thrown away."""
         self._paused_reading = False
         self._sent = 0
         self._last_drained = 0
@@ -95,6 +98,8 @@ class Connection(Client):
 
     def data_received(self, data: bytes) -> None:
         if self._lingering:
+            if self._passage is not None:
+                self._passage.received(data)
             return
         reader = self._reader
         if not reader.in_message:
@@ -124,13 +129,17 @@ class Connection(Client):
         self.congested = True
         self._progress_at = self._plane.loop.time()
         active = self._active
-        if active is not None and active.answer is not None:
+        if self._passage is not None:
+            self._passage.client_congested()
+        elif active is not None and active.answer is not None:
             active.answer.client_congested()
 
     def resume_writing(self) -> None:
         self.congested = False
         active = self._active
-        if active is not None and active.answer is not None:
+        if self._passage is not None:
+            self._passage.client_relieved()
+        elif active is not None and active.answer is not None:
             active.answer.client_relieved()
 
     # Called by the reader.
@@ -266,6 +275,11 @@ class Connection(Client):
             self._sent += len(data)
             transport.write(data)
 
+    def pass_through(self, passage: Passage | None) -> None:
+        self._passage = passage
+        self._lingering = True
+        self._due = NEVER
+
     # Its end.
 
     def _leave(self) -> None:
@@ -326,7 +340,10 @@ class Connection(Client):
         return self._due
 
     def drain(self) -> None:
-        """The worker stops: an idle connection ends now, a busy one after its answer."""
+        """The worker stops: an idle connection ends now, a busy one after its answer, one that has left HTTP when it is told to."""
+        if self._passage is not None:
+            self._passage.drain()
+            return
         if self._active is not None or self._queue or self._transport is None or self._reader.in_message:
             return
         # One that was accepted and has not spoken yet is about to: its client would take a close for a failure.

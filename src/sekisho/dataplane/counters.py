@@ -29,7 +29,19 @@ def _nobody() -> None:
 class Counters:
     """Meters by key id (ids exist only for keys that exist, so their number is the operator's), and totals for the pulse."""
 
-    __slots__ = ("_suspects", "_sweep_at", "buffered", "connections", "in_flight", "meters", "on_use", "refused", "requests", "resting")
+    __slots__ = (
+        "_suspects",
+        "_sweep_at",
+        "buffered",
+        "connections",
+        "failed",
+        "in_flight",
+        "meters",
+        "on_use",
+        "refused",
+        "requests",
+        "resting",
+    )
 
     def __init__(self) -> None:
         self.meters: dict[str, Meter] = {}
@@ -43,6 +55,8 @@ class Counters:
         self.in_flight = 0
         self.requests = 0
         self.refused = 0
+        self.failed = 0
+        """Calls that a provider was asked for and that failed."""
         self.buffered = 0
         """Bytes of request and response bodies held now."""
 

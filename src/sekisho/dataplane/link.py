@@ -18,6 +18,8 @@ STEADY_S: Final = 1.0
 
 MOST_UNREAD: Final = 256 * 1024
 """Bytes that a node may leave unread before it is spared what can wait."""
+MOST_UNSENT: Final = 1024 * 1024
+"""Bytes beyond which its link is cut: what is said to a new one begins with where everything stands, so nothing of it has to be kept."""
 
 _log = logging.getLogger(__name__)
 
@@ -162,8 +164,14 @@ class Link(asyncio.Protocol):
             baton.hand(reason)
 
     def _send(self, message: wire.ToNode) -> None:
-        if self._transport is not None:
-            self._transport.write(wire.encode(message))
+        transport = self._transport
+        if transport is None:
+            return
+        transport.write(wire.encode(message))
+        if transport.get_write_buffer_size() > MOST_UNSENT:
+            _log.warning("the node does not read; connecting anew", extra={"unsent_bytes": transport.get_write_buffer_size()})
+            self._transport = None
+            transport.abort()
 
     # Called by the worker.
 

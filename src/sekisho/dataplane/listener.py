@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import Final, cast
 
+from sekisho.dataplane.acceptors import Acceptor
 from sekisho.dataplane.connection import Connection, Serve
 from sekisho.dataplane.contexts import Certificate
 from sekisho.dataplane.redirects import to_https
@@ -29,13 +30,15 @@ _log = logging.getLogger(__name__)
 class Door:
     """One kind of listener: the gateway's or the console's."""
 
-    def __init__(self, plane: Plane, serve: Serve, certificate: Certificate | None = None) -> None:
+    def __init__(self, plane: Plane, serve: Serve, certificate: Certificate | None = None, *, alone: bool = True) -> None:
+        """`alone` where no other worker accepts on the same sockets."""
         self._plane = plane
         self._serve = serve
         self._certificate = certificate
+        self._alone = alone
         self._connections: set[Connection] = set()
         self._by_source: dict[str, int] = {}
-        self._servers: list[asyncio.Server] = []
+        self._acceptors: list[Acceptor] = []
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._most = min(plane.bounds.connections, max(16, (soft - RESERVED_DESCRIPTORS) // 2))
 
@@ -43,9 +46,9 @@ class Door:
         """Accept on an inherited listening socket."""
         listening = socket.socket(fileno=listener.descriptor)
         listening.setblocking(False)
-        make = self._maker(listener)
-        server = await asyncio.get_running_loop().create_server(make, sock=listening, backlog=BACKLOG)
-        self._servers.append(server)
+        acceptor = Acceptor(asyncio.get_running_loop(), self._plane.tasks, listening, BACKLOG, self._maker(listener))
+        await acceptor.start(alone=self._alone)
+        self._acceptors.append(acceptor)
 
     def _maker(self, listener: Listener) -> Callable[[], asyncio.Protocol]:
         """What makes the protocol of each client of a listener."""
@@ -111,9 +114,9 @@ class Door:
                 connection.abort()
 
     def stop_accepting(self) -> None:
-        for server in self._servers:
-            server.close()
-        self._servers.clear()
+        for acceptor in self._acceptors:
+            acceptor.close()
+        self._acceptors.clear()
 
     def drain(self) -> None:
         for connection in list(self._connections):

@@ -28,6 +28,18 @@ class Upstream(Protocol):
     def abort(self) -> None: ...
 
 
+class Passage(Protocol):
+    """Takes what a client sends once its connection has left HTTP."""
+
+    def received(self, data: bytes) -> None: ...
+
+    def client_congested(self) -> None: ...
+
+    def client_relieved(self) -> None: ...
+
+    def drain(self) -> None: ...
+
+
 class Account(Protocol):
     """Where the bytes that an answer keeps are booked."""
 
@@ -49,6 +61,10 @@ class Client(RequestSink):
 
     def write(self, data: bytes) -> None:
         """Send: in this very call, as much as the kernel takes."""
+        raise NotImplementedError
+
+    def pass_through(self, passage: Passage | None) -> None:
+        """From here on what comes is no HTTP: it goes to the passage, and without one nowhere."""
         raise NotImplementedError
 
 

@@ -98,6 +98,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     worker: int
     """1 for the first."""
+    workers: int
+    """How many accept on the same sockets, this one included."""
     journal_directory: str
     link_path: str
     tunnel_path: str

@@ -6,6 +6,7 @@ where all stood; the calls of others are forgotten after a moment, since nobody 
 """
 
 import asyncio
+from itertools import islice
 from typing import Final
 
 from sekisho.core.wire import link as wire
@@ -30,6 +31,10 @@ class Sharing:
         self._ages = wire.Ages()
         self._behind = False
         """Whether the node did not read for a while: amounts alone would not say when they were booked."""
+        self._to_say: dict[str, None] = {}
+        """Keys of which the node has still to be told where they stand."""
+        self._saying = False
+        """Whether the next page of these comes with the next turn of the loop."""
         self._timer: asyncio.TimerHandle | None = None
         self._unheard: set[str] = set()
         """Keys with calls elsewhere, of which nothing was heard since the link was lost."""
@@ -43,7 +48,7 @@ class Sharing:
     def _tick(self) -> None:
         self._timer = None
         fast = self.tell()
-        if self._counters.meters:
+        if self._counters.meters or self._to_say:
             self._timer = self._loop.call_later(QUICK_S if fast else TICK_S, self._tick)
 
     def tell(self) -> bool:
@@ -53,7 +58,11 @@ class Sharing:
             return False
         if self._behind:
             self._behind = False
-            self._resume(list(self._counters.meters))
+            self._to_say |= dict.fromkeys(self._counters.meters)
+            self._say_page()
+        if self._to_say:
+            # What is booked meanwhile is a part of where it stands.
+            return False
         now = self._loop.time()
         told, fast = self._counters.tell(now)
         for start in range(0, len(told), wire.PAGE_KEYS):
@@ -68,22 +77,37 @@ class Sharing:
         counters = self._counters
         self._ages = wire.Ages()
         self._behind = False
-        self._resume([*counters.meters, *counters.resting], greet=True)
+        self._to_say = dict.fromkeys([*counters.meters, *counters.resting])
+        self._say_page(greet=True)
 
-    def _resume(self, key_ids: list[str], *, greet: bool = False) -> None:
+    def _say_page(self, *, greet: bool = False) -> None:
         """`greet` where the node does not know our clock yet: it could not tell that the first thing we say is late."""
-        if not self._link.connected:
-            return
         now = self._loop.time()
-        standing = self._counters.stand(key_ids[: wire.PAGE_KEYS], now)
+        page = list(islice(self._to_say, wire.PAGE_KEYS))
+        for key_id in page:
+            del self._to_say[key_id]
+        standing = self._counters.stand(page, now)
         if standing or greet:
             self._link.count(wire.Counts(now, tuple(wire.Count(*each) for each in standing), resumed=True))
-        if len(key_ids) > wire.PAGE_KEYS:
-            self._loop.call_soon(self._resume, key_ids[wire.PAGE_KEYS :])
+        if self._to_say and not self._saying:
+            self._saying = True
+            self._loop.call_soon(self._say_next)
+
+    def _say_next(self) -> None:
+        self._saying = False
+        if not self._to_say:
+            return
+        if self._link.keeps_up:
+            self._say_page()
+        else:
+            # It does not read what was said so far; the rest is not piled up here, and said when it does.
+            self._behind = True
+            self._used()
 
     def lost(self) -> None:
         """Go on alone."""
         counters = self._counters
+        self._to_say.clear()
         for meters in (counters.meters, counters.resting):
             self._unheard.update(key_id for key_id, meter in meters.items() if meter.elsewhere)
         if self._unheard and self._forgetting is None:

@@ -1,6 +1,7 @@
 """What comes in on the console's port goes to the node over a Unix socket, behind the same framing, bounds and deadlines as a call.
 
-The node learns the client's address from us; whatever a client says of itself in our own headers is dropped.
+The node learns the client's address from us; whatever a client says of itself in our own headers is dropped. A request for the live
+feed may become a WebSocket (`websockets`); every other offer to leave HTTP is declined by answering as usual.
 """
 
 from collections.abc import Callable, Coroutine
@@ -10,12 +11,16 @@ import msgspec
 
 from sekisho.core.dialects.registry import Action, Body, Route
 from sekisho.core.model.errors import GONE, Fault, Refusal
+from sekisho.core.wire import websocket
+from sekisho.core.wire.http1.events import Head
 from sekisho.core.wire.http1.writers import fields, status_line
 from sekisho.dataplane.relay import Answer
 from sekisho.dataplane.stages import Exchange, Plane, overloaded
 from sekisho.dataplane.stages.attempt import dial
 from sekisho.dataplane.stages.receive import receive
+from sekisho.dataplane.stages.screen import forwarded
 from sekisho.dataplane.upstream.targets import Origin
+from sekisho.dataplane.websockets import WebSocket
 
 OURS: Final = b"x-sekisho-"
 HOP_BY_HOP: Final = frozenset(
@@ -39,10 +44,17 @@ HOP_BY_HOP: Final = frozenset(
 )
 ANY: Final = Route(Action.HELLO, (), body=Body.JSON)
 """The node has its own routes; here they are all one, with one bound on the body."""
+CODING: Final = b"x-sekisho-content-encoding"
+"""Under this name the node tells how an answer is compressed: a provider's answer that is compressed would be refused unseen."""
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 60.0
 """How long the node may take for an answer."""
 MOST_ANSWER_BYTES: Final = 64 * 1024 * 1024
+MOST_REFUSAL_BYTES: Final = 64 * 1024
+"""Likewise, where it declines a WebSocket."""
+LIVE: Final = "/api/live"
+"""The one path that may become a WebSocket."""
+_HANDSHAKE: Final = frozenset((b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-protocol"))
 HSTS: Final = b"strict-transport-security: max-age=31536000\r\n"
 """Without its subdomains: they are somebody else's to decide about."""
 _PRIVATE: Final = frozenset(("localhost", "local", "internal", "lan", "home", "corp", "test", "example", "invalid", "onion", "arpa"))
@@ -65,9 +77,15 @@ def to_node(path: str, *, hsts: bool = False) -> Callable[[Exchange, Plane], Cor
 
 async def _run(x: Exchange, plane: Plane, origin: Origin, hsts: bool) -> None:
     x.route = ANY
+    head = x.head
+    if head is not None and plane.proxies is not None and x.peer in plane.proxies:
+        x.address = forwarded(x.peer, head.headers.get(b"x-forwarded-for", b""), plane.proxies)
     refusal = x.refusal or await receive(x, plane)
     if refusal is not None:
         _refuse(x, plane, refusal)
+        return
+    if head is not None and head.path == LIVE and websocket.asks(head):
+        await _switch(x, plane, head, origin)
         return
     upstream = await dial(x, plane, origin, CONNECT_S)
     if upstream is None:
@@ -76,7 +94,7 @@ async def _run(x: Exchange, plane: Plane, origin: Origin, hsts: bool) -> None:
         return
     answer = x.answer = Answer(x.client, upstream, MOST_ANSWER_BYTES, plane.loop.time, x, plane.hold)
     body = b"".join(x.body)
-    upstream.send([_head(x, plane, len(body)), body], len(body), answer)
+    upstream.send([_head(x, plane, b"content-length: %d\r\n" % len(body)), body], len(body), answer)
     timer = plane.loop.call_later(ANSWER_S, lambda: answer.fail(Fault("request_timeout", "the control plane did not answer in time")))
     await answer.head()
     whole = await answer.whole()
@@ -89,7 +107,50 @@ async def _run(x: Exchange, plane: Plane, origin: Origin, hsts: bool) -> None:
         _refuse(x, plane, overloaded("the control plane did not answer; try again", "control_plane_away"))
 
 
-def _head(x: Exchange, plane: Plane, size: int) -> bytes:
+async def _switch(x: Exchange, plane: Plane, head: Head, origin: Origin) -> None:
+    """Let a WebSocket pass until it ends; or answer as the node does, where it declines."""
+    assert origin.unix_path is not None
+    refusal = websocket.refuse(head)
+    if refusal is None and plane.draining:
+        refusal = overloaded("the gateway is restarting; try again", "draining")
+    if refusal is not None:
+        _refuse(x, plane, refusal)
+        return
+    passage = WebSocket(x.client, plane.loop)
+    declined = Answer(x.client, passage, MOST_REFUSAL_BYTES, plane.loop.time, x, plane.hold)
+    asked = _head(x, plane, b"connection: Upgrade\r\nupgrade: websocket\r\n", _HANDSHAKE)
+    plane.tasks.start(passage.open(origin.unix_path, asked, declined, CONNECT_S), "websocket to the node")
+    timer = plane.loop.call_later(ANSWER_S, lambda: passage.answered.hand(Fault("request_timeout", "the node did not answer in time")))
+    x.pending = passage.answered
+    answered = await passage.answered
+    x.pending = None
+    timer.cancel()
+    if answered is True and not x.client.gone:
+        lines = b"".join(b"%b: %b\r\n" % field for field in passage.fields.items())
+        request_id = x.request_id.encode("ascii")
+        x.client.write(b"%bconnection: Upgrade\r\nupgrade: websocket\r\n%bx-request-id: %b\r\n\r\n" % (status_line(101), lines, request_id))
+        x.client.pass_through(passage)
+        passage.begin()
+        x.pending = passage.ended
+        why = await passage.ended
+        x.pending = None
+        x.client.pass_through(None)
+        passage.end(why)
+        return
+    fault = answered if isinstance(answered, Fault) else None
+    if answered is False:
+        x.answer = declined
+        body = await declined.whole()
+        fault = declined.fault
+        if fault is None:
+            _deliver(x, plane, declined, body, b"")
+    passage.abort()
+    if fault is not None and fault.code != GONE:
+        _refuse(x, plane, overloaded("the control plane is away; try again", "control_plane_away"))
+
+
+def _head(x: Exchange, plane: Plane, framing: bytes, more: frozenset[bytes] = frozenset()) -> bytes:
+    """The head for the node: what concerns it of the client's, and what we say of the client."""
     head = x.head
     assert head is not None
     # The node's server answers HEAD without a body though it names its length; asked as GET, framing stays plain.
@@ -99,11 +160,14 @@ def _head(x: Exchange, plane: Plane, size: int) -> bytes:
     lines += [
         b"%b: %b\r\n" % (name, value)
         for name, value in head.headers.items()
-        if name not in HOP_BY_HOP and not name.startswith(OURS) and name != b"x-request-id"
+        if name not in HOP_BY_HOP
+        and not name.startswith(OURS)
+        and name != b"x-request-id"
+        and (name in more or not name.startswith(b"sec-websocket-"))
     ]
     lines.append(
-        b"x-sekisho-client-address: %b\r\nx-sekisho-scheme: %b\r\nx-request-id: %b\r\ncontent-length: %d\r\n\r\n"
-        % (x.address.encode("ascii"), _scheme(x, plane), x.request_id.encode("ascii"), size)
+        b"x-sekisho-client-address: %b\r\nx-sekisho-scheme: %b\r\nx-request-id: %b\r\n%b\r\n"
+        % (x.address.encode("ascii"), _scheme(x, plane), x.request_id.encode("ascii"), framing)
     )
     return b"".join(lines)
 
@@ -133,14 +197,17 @@ def _deliver(x: Exchange, plane: Plane, answer: Answer, body: bytes, more: bytes
     if plane.draining:
         x.closing = True
     lines = b"".join(
-        b"%b: %b\r\n" % (name, value) for name, value in answer.headers.items() if name not in HOP_BY_HOP and name != b"x-request-id"
+        b"%b: %b\r\n" % (b"content-encoding" if name == CODING else name, value)
+        for name, value in answer.headers.items()
+        if name not in HOP_BY_HOP and name != b"x-request-id"
     )
-    block = b"%b%b%bx-request-id: %b\r\ncontent-length: %d\r\n%b\r\n" % (
+    block = b"%b%b%bx-request-id: %b\r\n%b%b\r\n" % (
         status_line(answer.status),
         lines,
         more,
         x.request_id.encode("ascii"),
-        len(body),
+        # The length in a 304 would be that of the file which the client holds.
+        b"content-length: %d\r\n" % len(body) if answer.status != 304 else b"",
         b"connection: close\r\n" if x.closing else b"",
     )
     x.client.write(block if head.method == "HEAD" else block + body)

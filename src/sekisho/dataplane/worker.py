@@ -23,6 +23,7 @@ from sekisho.core.model.snapshot import Catalog, Key
 from sekisho.core.policy.access import Keys
 from sekisho.core.wire import link as wire
 from sekisho.dataplane import exchange
+from sekisho.dataplane.connection import Serve
 from sekisho.dataplane.contexts import Certificate
 from sekisho.dataplane.drain import drain
 from sekisho.dataplane.journal import Journal
@@ -32,7 +33,7 @@ from sekisho.dataplane.openings import Openings, Order
 from sekisho.dataplane.pressure import Pressure
 from sekisho.dataplane.settings import Listener, WorkerSettings
 from sekisho.dataplane.sharing import Sharing
-from sekisho.dataplane.stages import Plane
+from sekisho.dataplane.stages import Exchange, Plane
 from sekisho.dataplane.tunnel import to_node
 from sekisho.dataplane.upstream.pool import Pool
 from sekisho.kit.clock import wall_ns
@@ -42,6 +43,10 @@ from sekisho.kit.turn import Turn
 from sekisho.telemetry import logs
 
 PULSE_S: Final = 1.0
+MARGIN_S: Final = 0.001
+"""Behind the second, so that a timer that is early does not meet it twice."""
+BESIDE: Final = "/gateway"
+"""At the console's port the gateway's `/v1/...` is `/gateway/v1/...`."""
 PATIENCE_S: Final = 1.0
 """How long a replaced worker leaves idle connections open: a client that is busy learns from its next answer that it has to connect anew,
 which fails nothing, while a connection that is closed under a request just sent fails it."""
@@ -84,8 +89,12 @@ class Worker:
         self._link = self._plane.link = Link(settings.link_path, hello, self._install, self._patch_keys, self._stopping.set)
         self._sharing = self._link.sharer = Sharing(self._plane.counters, self._link, self._loop)
         self._certificate = certificate = Certificate(settings.tls, self._loop.time) if settings.tls is not None else None
-        console = to_node(settings.tunnel_path, hsts=certificate is not None and certificate.hsts)
-        self._doors = {"gateway": Door(self._plane, exchange.run, certificate), "console": Door(self._plane, console, certificate)}
+        console = _with_gateway(to_node(settings.tunnel_path, hsts=certificate is not None and certificate.hsts))
+        self._alone = alone = settings.workers == 1
+        self._doors = {
+            "gateway": Door(self._plane, exchange.run, certificate, alone=alone),
+            "console": Door(self._plane, console, certificate, alone=alone),
+        }
 
     def _install(self, catalog: Catalog | None, keys: Keys | None) -> None:
         self._plane.install(catalog, keys)
@@ -93,6 +102,8 @@ class Worker:
             # What lives from here on lives for good; the collector need not look at it again.
             gc.collect()
             gc.freeze()
+            # Before the first request: whoever adds up what was done begins from here.
+            self._tell_pulse()
             self._ready.set()
 
     def _patch_keys(self, keys: tuple[Key, ...], gone: tuple[bytes, ...]) -> None:
@@ -127,12 +138,13 @@ class Worker:
         if not whole:
             _log.warning("the drain time is up; running calls were cut")
         self._sharing.tell()
+        self._tell_pulse()
         await self._tasks.stop()
         self._plane.journal.close(wall_ns() // 1000)
 
     async def _open_door(self, order: Order, descriptor: int) -> None:
         """Serve calls on one more listener."""
-        door = Door(self._plane, exchange.run, self._certificate)
+        door = Door(self._plane, exchange.run, self._certificate, alone=self._alone)
         await door.open(Listener(descriptor, "gateway", order.scheme, order.port))
         self._doors[order.name] = door
 
@@ -182,25 +194,48 @@ class Worker:
             await asyncio.sleep(TICK_S)
 
     async def _pulse(self) -> None:
-        plane = self._plane
+        """Tell at the beginning of each second of the wall clock how far the totals are: what others add up is then of the same second."""
         while True:
-            counters = plane.counters
-            lag, self._lag_us = self._lag_us, 0
-            self._link.pulse(
-                wire.Pulse(
-                    at=wall_ns() // 1000,
-                    revision=self._link.revision,
-                    connections=counters.connections,
-                    in_flight=counters.in_flight,
-                    requests=counters.requests,
-                    refused=counters.refused,
-                    rss_bytes=_rss(),
-                    buffered_bytes=counters.buffered,
-                    upstream_connections=plane.pool.open,
-                    loop_lag_us=lag,
-                )
+            self._tell_pulse()
+            await asyncio.sleep(PULSE_S - wall_ns() / 1e9 % PULSE_S + MARGIN_S)
+
+    def _tell_pulse(self) -> None:
+        plane = self._plane
+        counters = plane.counters
+        lag, self._lag_us = self._lag_us, 0
+        self._link.pulse(
+            wire.Pulse(
+                at=wall_ns() // 1000,
+                revision=self._link.revision,
+                connections=counters.connections,
+                in_flight=counters.in_flight,
+                requests=counters.requests,
+                refused=counters.refused,
+                rss_bytes=_rss(),
+                buffered_bytes=counters.buffered,
+                upstream_connections=plane.pool.open,
+                loop_lag_us=lag,
+                calls=plane.calls,
+                failed=counters.failed,
+                journal_full=plane.journal.full,
+                dropped=plane.journal.dropped,
             )
-            await asyncio.sleep(PULSE_S)
+        )
+
+
+def _with_gateway(to_node: Serve) -> Serve:
+    """The console's door, with the gateway beside the node: the page makes calls at its own origin, with a key, as any client does."""
+    calls = f"{BESIDE}/v1/"
+
+    async def serve(x: Exchange, plane: Plane) -> None:
+        head = x.head
+        if head is not None and head.path.startswith(calls):
+            head.path = head.path[len(BESIDE) :]
+            await exchange.run(x, plane)
+        else:
+            await to_node(x, plane)
+
+    return serve
 
 
 def _rss() -> int:

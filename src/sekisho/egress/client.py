@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
+from urllib.parse import urlencode
 
 import httpx
 
@@ -65,6 +66,15 @@ def origin_of(url: str) -> Origin:
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """How long an answer may take, and how large it may be."""
+
+    connect_seconds: float
+    total_seconds: float
+    max_bytes: int
+
+
+@dataclass(frozen=True)
 class Answer:
     """A whole response; `headers` have lower-case names."""
 
@@ -97,18 +107,49 @@ class Egress:
         max_bytes: int = MAX_BYTES,
     ) -> Answer:
         """Ask once. `registered` is an origin that may have a private address; raises EgressError where there is no whole answer."""
+        bounds = Bounds(connect_seconds, total_seconds, max_bytes)
+        return await self._whole("GET", url, headers, None, registered, ca_bundle, bounds)
+
+    async def post(
+        self,
+        url: str,
+        form: Mapping[str, str],
+        *,
+        headers: Mapping[str, str],
+        registered: Origin | None = None,
+        ca_bundle: str | None = None,
+        max_bytes: int = MAX_BYTES,
+        total_seconds: float = TOTAL_SECONDS,
+    ) -> Answer:
+        """Send a form once; the rest is as with `get`."""
+        typed = {**headers, "content-type": "application/x-www-form-urlencoded"}
+        bounds = Bounds(CONNECT_SECONDS, total_seconds, max_bytes)
+        return await self._whole("POST", url, typed, urlencode(form).encode(), registered, ca_bundle, bounds)
+
+    async def _whole(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        registered: Origin | None,
+        ca_bundle: str | None,
+        bounds: Bounds,
+    ) -> Answer:
         origin = origin_of(url)
         try:
-            async with asyncio.timeout(total_seconds):
+            async with asyncio.timeout(bounds.total_seconds):
                 addresses = await self._addresses(origin, trusted=origin == registered)
                 context = _tls(ca_bundle) if origin.scheme == "https" else None
                 transport = httpx.AsyncHTTPTransport(
                     verify=context or False, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
                 )
-                async with httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(total_seconds, connect=connect_seconds)) as client:
-                    return await _first(client, origin, addresses, httpx.URL(url), headers, max_bytes)
+                timeout = httpx.Timeout(bounds.total_seconds, connect=bounds.connect_seconds)
+                async with httpx.AsyncClient(transport=transport, timeout=timeout) as client:
+                    asked = client.build_request(method, httpx.URL(url), headers=headers, content=content)
+                    return await _first(client, origin, addresses, asked, bounds.max_bytes)
         except TimeoutError:
-            raise EgressError(f"{origin} did not answer within {total_seconds:g} s") from None
+            raise EgressError(f"{origin} did not answer within {bounds.total_seconds:g} s") from None
 
     async def _addresses(self, origin: Origin, *, trusted: bool) -> list[str]:
         """The checked addresses of an origin. One that may not be reached spoils them all: a name with mixed answers is a trick."""
@@ -125,14 +166,12 @@ class Egress:
         return [str(address) for address in addresses[:MAX_ADDRESSES]]
 
 
-async def _first(
-    client: httpx.AsyncClient, origin: Origin, addresses: Sequence[str], url: httpx.URL, headers: Mapping[str, str], max_bytes: int
-) -> Answer:
+async def _first(client: httpx.AsyncClient, origin: Origin, addresses: Sequence[str], asked: httpx.Request, max_bytes: int) -> Answer:
     """Ask the first address that takes a connection."""
     failure: Exception | None = None
     for address in addresses:
         try:
-            return await _ask(client, origin, address, url, headers, max_bytes)
+            return await _ask(client, origin, address, asked, max_bytes)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             failure = error
         except httpx.TimeoutException:
@@ -144,13 +183,15 @@ async def _first(
     raise EgressError(f"no connection to {origin}; check the address, and that the server runs")
 
 
-async def _ask(
-    client: httpx.AsyncClient, origin: Origin, address: str, url: httpx.URL, headers: Mapping[str, str], max_bytes: int
-) -> Answer:
+async def _ask(client: httpx.AsyncClient, origin: Origin, address: str, asked: httpx.Request, max_bytes: int) -> Answer:
     # The request goes to the checked address; Host and the name in TLS stay the origin's.
     own = {"host": str(origin).split("://", 1)[1], "accept-encoding": "identity", "user-agent": "sekisho"}
     request = client.build_request(
-        "GET", url.copy_with(host=address), headers={**headers, **own}, extensions={"sni_hostname": origin.host.strip("[]")}
+        asked.method,
+        asked.url.copy_with(host=address),
+        headers={**asked.headers, **own},
+        content=asked.content,
+        extensions={"sni_hostname": origin.host.strip("[]")},
     )
     response = await client.send(request, stream=True, follow_redirects=False)
     try:

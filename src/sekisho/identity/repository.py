@@ -1,17 +1,29 @@
 """Rows of projects and keys. No decision is made here."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Select, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sekisho.identity.model import ApiKey
+from sekisho.core.ports import KeyFacts
+from sekisho.identity.model import ACTIVE, DISABLED, EXPIRED, REVOKED, SOON, ApiKey, Wanted
 from sekisho.storage.tables.identity import key_secrets, keys, projects
+from sekisho.storage.tables.people import users
+from sekisho.storage.tables.usage import calls
+
+MOST_PARAMETERS: Final = 500
+"""In one statement."""
 
 
 def _keys() -> Select[Any]:
-    return select(keys, projects.c.name.label("project")).join(projects, projects.c.id == keys.c.project_id)
+    # One step down the index of calls by key and start: recording a call costs nothing for it.
+    last_used_at = select(func.max(calls.c.started_at)).where(calls.c.key_id == keys.c.id).scalar_subquery()
+    return (
+        select(keys, projects.c.name.label("project"), users.c.email.label("maker"), last_used_at.label("last_used_at"))
+        .join(projects, projects.c.id == keys.c.project_id)
+        .outerjoin(users, users.c.id == keys.c.created_by)
+    )
 
 
 def _key(row: Any) -> ApiKey:
@@ -28,11 +40,46 @@ def _key(row: Any) -> ApiKey:
         expires_at=row.expires_at,
         rotated_at=row.rotated_at,
         revoked_at=row.revoked_at,
+        disabled_at=row.disabled_at,
+        created_by=row.created_by,
+        maker=row.maker,
+        last_used_at=row.last_used_at,
+        revision=row.revision,
     )
 
 
+def _conditions(wanted: Wanted, now: int, soon: int) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.within is not None:
+        conditions.append(projects.c.name.in_(sorted(wanted.within)))
+    if wanted.project is not None:
+        conditions.append(projects.c.name == wanted.project)
+    if wanted.text is not None:
+        text = wanted.text.lower()
+        inside = func.lower(keys.c.label).contains(text, autoescape=True)
+        conditions.append(or_(inside, keys.c.id.startswith(text, autoescape=True)))
+    if wanted.state is not None:
+        alive = keys.c.revoked_at.is_(None) & or_(keys.c.expires_at.is_(None), keys.c.expires_at > now)
+        states: dict[str, ColumnElement[bool]] = {
+            ACTIVE: alive & keys.c.disabled_at.is_(None),
+            SOON: keys.c.revoked_at.is_(None) & (keys.c.expires_at > now) & (keys.c.expires_at < soon) & keys.c.disabled_at.is_(None),
+            DISABLED: alive & keys.c.disabled_at.is_not(None),
+            EXPIRED: keys.c.revoked_at.is_(None) & (keys.c.expires_at <= now),
+            REVOKED: keys.c.revoked_at.is_not(None),
+        }
+        conditions.append(states[wanted.state])
+    return conditions
+
+
 async def project_id(connection: AsyncConnection, name: str) -> str | None:
-    return (await connection.execute(select(projects.c.id).where(projects.c.name == name))).scalar_one_or_none()
+    """Of a project that takes keys; None where there is none of this name."""
+    open_to_keys = projects.c.deleted_at.is_(None) & projects.c.archived_at.is_(None)
+    return (await connection.execute(select(projects.c.id).where(projects.c.name == name, open_to_keys))).scalar_one_or_none()
+
+
+async def has_project(connection: AsyncConnection, name: str) -> bool:
+    """Whether there is a project of this name, whatever became of it."""
+    return (await connection.execute(select(projects.c.id).where(projects.c.name == name))).first() is not None
 
 
 async def find(connection: AsyncConnection, key_id: str) -> ApiKey | None:
@@ -40,15 +87,29 @@ async def find(connection: AsyncConnection, key_id: str) -> ApiKey | None:
     return None if row is None else _key(row)
 
 
-async def page(connection: AsyncConnection, limit: int, after: tuple[int, str] | None) -> list[ApiKey]:
-    """Newest first, beginning behind the position (created_at, id)."""
-    statement = _keys().order_by(keys.c.created_at.desc(), keys.c.id.desc()).limit(limit)
+async def page(connection: AsyncConnection, wanted: Wanted, now: int, soon: int, limit: int, after: tuple[int, str] | None) -> list[ApiKey]:
+    """Newest first, beginning behind the position (created_at, id). `soon` is until when an end counts as near."""
+    statement = _keys().where(*_conditions(wanted, now, soon)).order_by(keys.c.created_at.desc(), keys.c.id.desc()).limit(limit)
     if after is not None:
         statement = statement.where(tuple_(keys.c.created_at, keys.c.id) < after)
     return [_key(row) for row in await connection.execute(statement)]
 
 
-async def add(connection: AsyncConnection, key: ApiKey, project: str, revision: int) -> None:
+async def some(connection: AsyncConnection, key_ids: Sequence[str]) -> dict[str, KeyFacts]:
+    """What others may know of those of these keys that exist."""
+    found: dict[str, KeyFacts] = {}
+    statement = (
+        select(keys.c.id, projects.c.name, keys.c.created_by, users.c.email)
+        .join(projects, projects.c.id == keys.c.project_id)
+        .outerjoin(users, users.c.id == keys.c.created_by)
+    )
+    for start in range(0, len(key_ids), MOST_PARAMETERS):
+        for row in await connection.execute(statement.where(keys.c.id.in_(key_ids[start : start + MOST_PARAMETERS]))):
+            found[row.id] = KeyFacts(row.name, row.created_by, row.email)
+    return found
+
+
+async def add(connection: AsyncConnection, key: ApiKey, project: str) -> None:
     """Insert a key that belongs to the project of this id."""
     await connection.execute(
         insert(keys).values(
@@ -62,7 +123,8 @@ async def add(connection: AsyncConnection, key: ApiKey, project: str, revision: 
             last4=key.last4,
             created_at=key.created_at,
             expires_at=key.expires_at,
-            revision=revision,
+            created_by=key.created_by,
+            revision=key.revision,
         )
     )
 

@@ -6,6 +6,7 @@ row does not open. The key ring has versions: the newest seals, all open.
 
 import base64
 import hashlib
+import hmac
 import json
 import os
 import secrets as _random
@@ -77,6 +78,10 @@ class KeyRing:
     def fingerprint(self) -> str:
         """Names the ring without telling it: stored in the database, so that a wrong ring is noticed at start."""
         return hashlib.sha256(b"sekisho key ring" + self._keys[min(self._keys)]).hexdigest()[:16]
+
+    def derive(self, purpose: str) -> dict[int, bytes]:
+        """A key for one purpose out of each version, the newest being the highest: it tells nothing of the ring or of other purposes."""
+        return {version: hmac.digest(key, b"sekisho key for " + purpose.encode(), "sha256") for version, key in self._keys.items()}
 
     def seal(self, plain: bytes, place: str) -> bytes:
         """Encrypt for one place; the same plain text gives other bytes each time."""

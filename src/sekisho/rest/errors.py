@@ -40,7 +40,7 @@ def unauthenticated() -> ApiError:
             401,
             Kind.AUTHENTICATION,
             "authentication_required",
-            "this needs a login, which this version has for the command line only: run `sekisho` on the host itself",
+            "this needs a login: log in at the console, send an access token, or run `sekisho` on the host itself",
         )
     )
 
@@ -72,7 +72,9 @@ def from_validation(error: RequestValidationError) -> Refusal:
         return Refusal(400, Kind.INVALID, "invalid_json", f"the body is not JSON: {first['ctx']['error']}")
     param = ".".join(location) or None
     if first["type"] == "extra_forbidden":
-        return Refusal(422, Kind.INVALID, "unknown_field", f"there is no field {param!r} here; leave it out or check its spelling", param)
+        near = first.get("ctx", {}).get("near")
+        remedy = f"did you mean {near!r}?" if near else "leave it out or check its spelling"
+        return Refusal(422, Kind.INVALID, "unknown_field", f"there is no field {param!r} here; {remedy}", param)
     if first["type"] == "missing":
         what = f"the field {param!r}" if param else "a JSON body"
         return Refusal(422, Kind.INVALID, "missing_field", f"{what} is missing", param)

@@ -12,6 +12,7 @@ from typing import Annotated, Final
 from fastapi import Query
 
 from sekisho.rest.errors import invalid
+from sekisho.rest.texts import is_storable
 
 MOST: Final = 1000
 USUAL: Final = 100
@@ -36,6 +37,7 @@ def decode(cursor: str, kinds: Sequence[type], param: str = "cursor") -> tuple[i
     if (
         not isinstance(position, list)
         or [type(part) for part in position] != list(kinds)
+        or any(isinstance(part, str) and not is_storable(part) for part in position)
         or any(isinstance(part, int) and not -_INTEGER <= part < _INTEGER for part in position)
     ):
         raise invalid(f"{param} is not one that this list gave out; begin without it", param, "invalid_cursor")

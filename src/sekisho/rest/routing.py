@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from sekisho.rest.permissions import Caller, Permission, Requires
+from sekisho.rest.permissions import DEMANDED, Caller, Permission, Requires, identify
 
 T = TypeVar("T")
 
@@ -20,6 +20,14 @@ WriteKeys = Annotated[Caller, Depends(Requires(Permission.KEYS_WRITE))]
 ReadCatalog = Annotated[Caller, Depends(Requires(Permission.CATALOG_READ))]
 WriteCatalog = Annotated[Caller, Depends(Requires(Permission.CATALOG_WRITE))]
 ReadUsage = Annotated[Caller, Depends(Requires(Permission.USAGE_READ))]
+ReadProjects = Annotated[Caller, Depends(Requires(Permission.PROJECTS_READ))]
+WriteProjects = Annotated[Caller, Depends(Requires(Permission.PROJECTS_WRITE))]
+OwnAccount = Annotated[Caller, Depends(Requires(Permission.ACCOUNT))]
+ReadUsers = Annotated[Caller, Depends(Requires(Permission.USERS_READ))]
+WriteUsers = Annotated[Caller, Depends(Requires(Permission.USERS_WRITE))]
+ReadAudit = Annotated[Caller, Depends(Requires(Permission.AUDIT_READ))]
+ReadSettings = Annotated[Caller, Depends(Requires(Permission.SETTINGS_READ))]
+WriteSettings = Annotated[Caller, Depends(Requires(Permission.SETTINGS_WRITE))]
 ReadSystem = Annotated[Caller, Depends(Requires(Permission.SYSTEM_READ))]
 WriteSystem = Annotated[Caller, Depends(Requires(Permission.SYSTEM_WRITE))]
 
@@ -50,6 +58,8 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
+            request.scope[DEMANDED] = guard.permission
+            await identify(request)
             guard(request)
             return await handle(request)
 

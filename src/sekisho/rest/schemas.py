@@ -3,15 +3,28 @@
 from collections.abc import Iterable
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from sekisho.kit.clock import to_rfc3339
+from sekisho.kit.clock import from_rfc3339, to_rfc3339
+from sekisho.rest.texts import unstorable
 
 
 class Asked(BaseModel):
     """A request body."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=False, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _require_storable(cls, value: object) -> object:
+        place = unstorable(value)
+        if place is not None:
+            reason = PydanticCustomError("value_error", "control characters are not allowed: the character zero, or half a character")
+            raise ValidationError.from_exception_data(
+                cls.__name__, [InitErrorDetails(type=reason, loc=tuple(place.split(".")), input=None)]
+            )
+        return value
 
 
 class Told(BaseModel):
@@ -33,6 +46,26 @@ Time = Annotated[
     Field(json_schema_extra={"type": "string", "format": "date-time"}),
 ]
 """Microseconds inside, RFC 3339 UTC outside."""
+
+
+_LATEST: Final = 221_845_392_000_000_000
+"""9000-01-01T00:00:00Z."""
+
+
+def _moment(value: object) -> object:
+    try:
+        at = from_rfc3339(value) if isinstance(value, str) else None
+    except (ValueError, OverflowError):
+        at = None
+    if at is None:
+        raise ValueError("write the time with its offset, such as 2026-01-31T09:00:00Z")
+    if not 0 <= at < _LATEST:
+        raise ValueError("times are from 1970 to 9000")
+    return at
+
+
+Moment = Annotated[int, BeforeValidator(_moment), Field(json_schema_extra={"type": "string", "format": "date-time"})]
+"""A time that a request names; microseconds inside."""
 
 
 def _one_line(value: str) -> str:

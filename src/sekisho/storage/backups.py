@@ -14,16 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from sqlalchemy import Connection, Table, exc, text, update
+from sqlalchemy import Connection, Table, delete, exc, text, update
 
-from sekisho.kit.clock import Clock
+from sekisho.kit.clock import Clock, SystemClock, to_rfc3339
 from sekisho.kit.crypto import KeyRing, token
 from sekisho.kit.files import sync
 from sekisho.storage import dumps, envelopes
+from sekisho.storage.chains import Chain
 from sekisho.storage.database import Database
 from sekisho.storage.errors import StorageError, first_line
 from sekisho.storage.migrations import HEAD
+from sekisho.storage.records import entry
 from sekisho.storage.sqlite import Sqlite
+from sekisho.storage.tables.access import one_time_links
+from sekisho.storage.tables.people import refresh_tokens, sessions, setup_links
 from sekisho.storage.tables.usage import calls_open, journal_positions
 from sekisho.storage.workspaces import workspace
 
@@ -73,10 +77,25 @@ async def create(database: Database, ring: KeyRing, clock: Clock, target: Path, 
 def describe(source: Path) -> Contents:
     """What a backup's header says, unproven; raises StorageError where the file is no backup."""
     try:
-        with source.open("rb") as file:
-            return _contents(envelopes.read_header(file, source), source)
+        return _contents(_header(source), source)
     except OSError as error:
         raise _unreadable(source, error) from None
+
+
+def forget_like(made: Path, pattern: str) -> None:
+    """Delete the backups beside this one that match and are of the same schema of the same installation. What cannot be, stays."""
+    with contextlib.suppress(OSError, StorageError):
+        kept = _header(made)
+        for other in made.parent.glob(pattern):
+            with contextlib.suppress(OSError, StorageError):
+                found = _header(other)
+                if other != made and (found.schema, found.instance) == (kept.schema, kept.instance):
+                    other.unlink()
+
+
+def _header(source: Path) -> envelopes.Header:
+    with source.open("rb") as file:
+        return envelopes.read_header(file, source)
 
 
 def prove(source: Path, ring: KeyRing, progress: dumps.Progress = unheard) -> Contents:
@@ -96,24 +115,34 @@ async def rehearse(source: Path, ring: KeyRing, beside: Path, progress: dumps.Pr
         return _contents(await build(source, ring, place / "sekisho.db", progress), source)
 
 
-async def build(source: Path, ring: KeyRing, path: Path, progress: dumps.Progress = unheard) -> envelopes.Header:
+def new_instance() -> str:
+    """A name for an installation that nobody had yet."""
+    return f"sekisho-{token(9)}"
+
+
+async def build(
+    source: Path, ring: KeyRing, path: Path, progress: dumps.Progress = unheard, instance: str | None = None
+) -> envelopes.Header:
     """Load a backup into a new SQLite file, whole and forced to the disk, at this version's schema; raises StorageError."""
     database = Sqlite(path)
     try:
         await database.open()
         async with database.writer() as connection:
-            header = await connection.run_sync(lambda within: fill(within, source, ring, progress))
+            header = await connection.run_sync(lambda within: fill(within, source, ring, progress, instance=instance))
     finally:
         await database.close()
     sync(path)
     return header
 
 
-def fill(connection: Connection, source: Path, ring: KeyRing, progress: dumps.Progress, node: str = "") -> envelopes.Header:
+def fill(
+    connection: Connection, source: Path, ring: KeyRing, progress: dumps.Progress, node: str = "", instance: str | None = None
+) -> envelopes.Header:
     """Load a backup into a database without tables, in the caller's transaction, and bring it to this version's schema.
 
-    The installation gets a new name by it: what others remember of the old one (a sealed snapshot, say) is not of this state. Open
-    calls and places in the journal that are nobody's become those of `node`; where a database has one node, all of them are its own.
+    The installation gets a new name by it, `instance` where one is given: what others remember of the old one (a sealed snapshot, say) is
+    not of this state. Open calls and places in the journal that are nobody's become those of `node`; where a database has one node, all
+    of them are its own. Sessions of people stay behind. The audit tells of it.
     Raises StorageError.
     """
     # Alembic takes a quarter of a second to import: whoever only makes backups does not pay it.
@@ -124,18 +153,23 @@ def fill(connection: Connection, source: Path, ring: KeyRing, progress: dumps.Pr
             _require_known(runner.require_known, header.schema, source)
             runner.upgrade(connection, header.schema)
             dumps.load(connection, entries, dumps.tables_of(connection, header.schema), source)
-        _rename(connection, ring, source)
+        _rename(connection, ring, source, instance or new_instance())
         if header.schema != HEAD:
             runner.upgrade(connection)
         for table in (calls_open, journal_positions):
             change = update(table).values(node=node)
             connection.execute(change.where(table.c.node == "") if node else change)
+        # Whoever has logged out since would be in again, and a link that was used would open once more.
+        for table in (refresh_tokens, sessions, setup_links, one_time_links):
+            connection.execute(delete(table))
+        told = {"made_at": to_rfc3339(header.created_at), "schema": header.schema}
+        Chain(ring, SystemClock()).append(connection, [entry("backup.restored", "backup", source.name, after=told)], None)
     except exc.SQLAlchemyError as error:
         raise StorageError(f"the backup {source} does not become a database of this version: {first_line(error)}") from error
     return header
 
 
-def _rename(connection: Connection, ring: KeyRing, source: Path) -> None:
+def _rename(connection: Connection, ring: KeyRing, source: Path, instance: str) -> None:
     fingerprint = connection.execute(text("SELECT ring_fingerprint FROM revisions")).scalar_one_or_none()
     if fingerprint is None:
         raise StorageError(f"the database inside {source} has lost its first row; use another backup")
@@ -143,7 +177,7 @@ def _rename(connection: Connection, ring: KeyRing, source: Path) -> None:
         raise StorageError(
             f"the database inside {source} belongs to another secret key ({fingerprint}); put that key's file in place first"
         )
-    connection.execute(text("UPDATE revisions SET instance = :instance"), {"instance": f"sekisho-{token(9)}"})
+    connection.execute(text("UPDATE revisions SET instance = :instance"), {"instance": instance})
 
 
 def _require_known(require: Callable[[str], None], schema: str, source: Path) -> None:

@@ -16,14 +16,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sekisho.core.model.records import Status
 from sekisho.kit.clock import SECOND
 from sekisho.kit.crypto import KeyRing, SealError
-from sekisho.storage import backups, journals
+from sekisho.storage import backups, chains, journals
 from sekisho.storage.database import Database
 from sekisho.storage.errors import StorageError, first_line
 from sekisho.storage.tables import metadata
 from sekisho.storage.tables.catalog import credentials
 from sekisho.storage.tables.identity import key_secrets, keys
 from sekisho.storage.tables.revisions import revisions
-from sekisho.storage.tables.usage import calls, calls_open, journal_positions, rollups_hourly
+from sekisho.storage.tables.usage import (
+    calls,
+    calls_open,
+    journal_positions,
+    rollups_daily,
+    rollups_folded,
+    rollups_hourly,
+    rollups_project,
+)
 
 HOUR: Final = 3600 * SECOND
 """Microseconds in the unit of the rollups."""
@@ -68,7 +76,9 @@ async def run(database: Database, around: Surroundings) -> list[Check]:
         ("keys", _keys),
         ("credentials", lambda connection: _seals(connection, around)),
         ("rollups", _rollups),
+        ("long sums", _long_sums),
         ("open calls", _open_calls),
+        ("audit", lambda connection: _audit(connection, around)),
     )
     found = []
     async with database.reader(seconds=backups.LONG_SECONDS) as connection:
@@ -194,11 +204,33 @@ async def _rollups(connection: AsyncConnection) -> Check:
     )
 
 
+async def _long_sums(connection: AsyncConnection) -> Check:
+    """Of the tables that long reports read, as far as they reach."""
+    reached = (await connection.execute(select(rollups_folded.c.number))).scalar_one_or_none() or 0
+    names = ("input_tokens", "output_tokens", "cost", "duration_us")
+    of_calls = select(func.count(), *(func.coalesce(func.sum(calls.c[name]), 0) for name in names)).where(calls.c.number <= reached)
+    expected = [int(value) for value in (await connection.execute(of_calls)).one()]
+    told = []
+    for table in (rollups_project, rollups_daily):
+        of_table = select(*(func.coalesce(func.sum(table.c[name]), 0) for name in ("calls", *names)))
+        if [int(value) for value in (await connection.execute(of_table)).one()] != expected:
+            told.append(f"{table.name} does not add up to the calls")
+    return Check("long sums", not told, "; ".join(told) or "the sums of long reports agree with the calls that they hold")
+
+
 async def _open_calls(connection: AsyncConnection) -> Check:
     both = exists().where(calls.c.boot == calls_open.c.boot, calls.c.seq == calls_open.c.seq)
     ended = (await connection.execute(select(func.count()).select_from(calls_open).where(both))).scalar_one()
     waiting = (await connection.execute(select(func.count()).select_from(calls_open))).scalar_one()
     return Check("open calls", ended == 0, f"{ended} calls are both open and ended" if ended else f"{waiting} calls are open")
+
+
+async def _audit(connection: AsyncConnection, around: Surroundings) -> Check:
+    found = await chains.verify(connection, around.ring)
+    if found.fault is not None:
+        return Check("audit", False, f"row {found.fault.seq}: {found.fault.reason}")
+    kept = f", kept from row {found.first} on" if found.first > 1 else ""
+    return Check("audit", True, f"{found.rows} rows, each as it was written{kept}")
 
 
 async def _journals(database: Database, around: Surroundings) -> list[Check]:

@@ -131,6 +131,13 @@ class Database(abc.ABC):
     async def announce(self, connection: AsyncConnection, revision: int) -> None:
         """Tell every node of a new revision, once this transaction is committed."""
 
+    async def claim(self, name: str) -> str | None:
+        """Make a node's name ours until `close`; None where it is, else where the process is that has it. Raises StorageError.
+
+        Where there are no other nodes it is ours. One that was cut off from the database is waited for.
+        """
+        return None
+
     def announcements(self) -> AsyncGenerator[int, None]:
         """The revisions that are announced, by whichever node; 0 as soon as none is missed any more, and when all has been silent.
 

@@ -160,6 +160,8 @@ def load(connection: Connection, found: Iterator[Entry], tables: list[SqlTable],
                 table = known.get(entry.name)
                 if table is None or not {*entry.columns} <= {*table.columns.keys()}:
                     raise StorageError(f"the backup {source} has a table {entry.name} that its schema does not know; use another one")
+                # What a migration put there gives way to what the backup has.
+                connection.execute(table.delete())
                 statement = _insert(connection, entry)
                 documents = [place for place, name in enumerate(entry.columns) if isinstance(table.c[name].type, JSON)]
             case Rows() if entry.rows:

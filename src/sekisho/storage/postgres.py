@@ -10,6 +10,8 @@ or behind a cut network), we hang up, and the wait ends like that for a server t
 
 import asyncio
 import contextlib
+import hashlib
+import logging
 import os
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -26,6 +28,8 @@ from sekisho.kit.clock import monotonic
 from sekisho.storage.database import READERS, WAIT_SECONDS, Database
 from sekisho.storage.errors import StorageError, UnavailableError, first_line, of_postgres
 
+log = logging.getLogger(__name__)
+
 OLDEST: Final = 13
 """Major version: the oldest that is still cared for by its makers when this was written."""
 TURN: Final = int.from_bytes(b"sekisho\0")
@@ -36,10 +40,16 @@ ANSWER_SECONDS: Final = 30.0
 """How long a transaction may take where nothing else is said. The longest of ours is a recorder's batch: some tens of milliseconds."""
 IDLE_SECONDS: Final = 10
 """How long a writing transaction may stand still. A node that is frozen in the middle of one keeps the others waiting this long."""
+CLAIM_SECONDS: Final = 20.0
+"""How long a node's name may be another's before it is believed: the server takes 11 s to notice that a host has vanished."""
+CLAIM_AGAIN_SECONDS: Final = 0.2
 SILENCE_SECONDS: Final = 10.0
 """After which the listening connection is tried: a cut network tells nobody."""
 RETRY_WITHIN: Final = 1.0
 """A connection that proves dead within this time was dead before; another one is tried at once."""
+
+# What it warns of, such as a pipeline that ends with its connection, it raises as well; that is told in one line, once.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 _TIMEOUTS: Final = (
     "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true), "
@@ -64,6 +74,13 @@ class Postgres(Database):
         reads["idle_in_transaction_session_timeout"] = _ms(seconds)
         self._writer = self._engine(1, shared | writes)
         self._readers = self._engine(readers, shared | reads)
+        self._listening: psycopg.AsyncConnection[Any] | None = None
+        """The connection of the claim, for as long as nobody listens on it."""
+        self._claimed = ""
+        self._holds = False
+        """Whether a connection that is listened on has the claim."""
+        self._doubted = False
+        """Whether it was told that the name of a running node is another's."""
 
     def __repr__(self) -> str:
         return f"Postgres({self.name!r})"
@@ -88,6 +105,9 @@ class Postgres(Database):
             raise StorageError(f"the database {self.name} has the encoding {encoding}; create one with: createdb --encoding=UTF8")
 
     async def close(self) -> None:
+        if self._listening is not None:
+            await self._listening.close()
+            self._listening = None
         await self._readers.dispose()
         await self._writer.dispose()
 
@@ -98,12 +118,34 @@ class Postgres(Database):
     async def announce(self, connection: AsyncConnection, revision: int) -> None:
         await connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (CHANNEL, str(revision)))
 
+    async def claim(self, name: str) -> str | None:
+        try:
+            self._claimed = name
+            if self._holds:
+                return None
+            if self._listening is None or self._listening.closed:
+                self._listening = await self._listener()
+            connection = self._listening
+            deadline = monotonic() + CLAIM_SECONDS
+            with _hung_up(connection, CLAIM_SECONDS + CONNECT_SECONDS):
+                while not (self._holds or await _is_ours(connection, name)):
+                    if monotonic() > deadline:
+                        return await _holder(connection, name)
+                    await asyncio.sleep(CLAIM_AGAIN_SECONDS)
+        except psycopg.Error as error:
+            raise UnavailableError(f"the database {self.name} cannot be asked for other nodes: {first_line(error)}") from None
+        return None
+
     async def announcements(self) -> AsyncGenerator[int, None]:
         try:
-            async with await self._connect({"application_name": f"sekisho {__version__} listens"}, autocommit=True) as connection:
+            # A connection that holds a claim is the one to listen on; a claim that was lost with its connection is made again.
+            taken, self._listening = self._listening, None
+            async with taken or await self._listener() as connection:
                 with _hung_up(connection, CONNECT_SECONDS):
                     await connection.execute(f"LISTEN {CHANNEL}")
                 while True:
+                    with _hung_up(connection, CONNECT_SECONDS):
+                        await self._claim_again(connection)
                     yield 0
                     async for notice in connection.notifies(timeout=SILENCE_SECONDS):
                         yield int(notice.payload) if notice.payload.isdecimal() else 0
@@ -111,6 +153,17 @@ class Postgres(Database):
                         await connection.execute("SELECT 1")
         except psycopg.Error as error:
             raise UnavailableError(f"the database {self.name} cannot be listened to: {first_line(error)}") from None
+        finally:
+            self._holds = False
+
+    async def _claim_again(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        """Have the claim, also where its connection was lost. Another one's may be our own lost connection's, for some seconds."""
+        if not self._claimed or (self._listening is not None and not self._listening.closed):
+            return
+        self._holds = await _is_ours(connection, self._claimed)
+        if not self._holds and not self._doubted:
+            log.warning("the name of this node is another's in the database", extra={"where": await _holder(connection, self._claimed)})
+        self._doubted = not self._holds
 
     @asynccontextmanager
     async def _write(self, seconds: float | None) -> AsyncIterator[AsyncConnection]:
@@ -167,12 +220,49 @@ class Postgres(Database):
             max_overflow=0,
             pool_timeout=self._wait,
             use_native_hstore=False,
+            # An error of the database is logged, and what people's rows hold is not.
+            hide_parameters=True,
         )
+
+    async def _listener(self) -> psycopg.AsyncConnection[Any]:
+        options = f"{self._conninfo.get('options', '')} {_KEPT_ALIVE}".strip()
+        return await self._connect({"application_name": f"sekisho {__version__} listens", "options": options}, autocommit=True)
 
     async def _connect(self, more: dict[str, str], *, autocommit: bool = False) -> psycopg.AsyncConnection[Any]:
         return await psycopg.AsyncConnection.connect(**{**_PATIENCE, **self._conninfo, **more}, autocommit=autocommit)
 
 
+async def _is_ours(connection: psycopg.AsyncConnection[Any], name: str) -> bool:
+    """Take the lock of a node's name, for as long as the connection lives; whether it is ours. Asked again, it is not taken twice."""
+    statement = f"SELECT EXISTS (SELECT 1 FROM pg_locks WHERE {_LOCK} AND pid = pg_backend_pid()) OR pg_try_advisory_lock(%s)"  # noqa: S608
+    row = await (await connection.execute(statement, (*_halves(name), _number(name)))).fetchone()
+    return bool(row and row[0])
+
+
+async def _holder(connection: psycopg.AsyncConnection[Any], name: str) -> str:
+    """Where the process is that has the lock of a node's name."""
+    statement = f"SELECT client_addr::text FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks WHERE {_LOCK})"  # noqa: S608
+    row = await (await connection.execute(statement, _halves(name))).fetchone()
+    return str(row[0]) if row and row[0] else "the database's own host"
+
+
+def _number(name: str) -> int:
+    """The advisory lock of a node's name."""
+    return int.from_bytes(hashlib.sha256(b"sekisho node " + name.encode()).digest()[:8], signed=True)
+
+
+def _halves(name: str) -> tuple[int, int]:
+    """The same as the table of locks shows it."""
+    number = _number(name) % 2**64
+    return number >> 32, number % 2**32
+
+
+_LOCK: Final = (
+    "locktype = 'advisory' AND objsubid = 1 AND classid = %s::bigint::oid AND objid = %s::bigint::oid AND granted "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+_KEPT_ALIVE: Final = "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
+"""A claim is to end soon after a host that vanished; the server's own patience may be hours."""
 _PATIENCE: Final[dict[str, Any]] = {
     "connect_timeout": CONNECT_SECONDS,
     "application_name": f"sekisho {__version__}",

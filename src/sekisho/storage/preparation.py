@@ -57,10 +57,12 @@ async def prepare(database: Database, ring: KeyRing, clock: Clock, backups: Path
         from sekisho.storage.migrations import runner
 
         if version is not None:
-            from sekisho.storage.backups import create
+            from sekisho.storage.backups import SUFFIX, create, forget_like
 
             runner.require_known(version)
-            backup = (await create(database, ring, clock, backups / f"before-{HEAD}-{clock.now()}.sekisho-backup")).path
+            backup = (await create(database, ring, clock, backups / f"before-{HEAD}-{clock.now()}{SUFFIX}")).path
+            # A start that fails is tried again and again; what it kept before is the same state, or an older one of the same schema.
+            forget_like(backup, f"before-{HEAD}-*{SUFFIX}")
         try:
             fresh = await _migrate(database, ring, clock)
             migrated_from = version

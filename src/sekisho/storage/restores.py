@@ -27,6 +27,7 @@ from sekisho.storage import backups, dumps
 from sekisho.storage.database import Database
 from sekisho.storage.envelopes import Header
 from sekisho.storage.errors import StorageError, UnavailableError
+from sekisho.storage.notices import notice
 from sekisho.storage.sqlite import Sqlite
 from sekisho.storage.workspaces import workspace
 
@@ -46,6 +47,8 @@ class Home:
     """The name of this home's node in a database that several share."""
     stale: Sequence[Path] = ()
     """Files that tell of the database as it was, and go before it does."""
+    notice: Path | None = None
+    """What tells the next start of a restore that was killed; None where nobody would look."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,12 @@ async def restore(
     Raises StorageError, and then the database is as it was.
     """
     try:
-        if isinstance(database, Sqlite):
-            header, safety_copy = await _replace_file(source, database, ring, clock, home, progress)
-        else:
-            header, safety_copy = await _replace_tables(source, database, ring, clock, home, progress)
+        instance = backups.new_instance()
+        with notice(home.notice, source, instance):
+            if isinstance(database, Sqlite):
+                header, safety_copy = await _replace_file(source, database, ring, clock, home, progress, instance)
+            else:
+                header, safety_copy = await _replace_tables(source, database, ring, clock, home, progress, instance)
         _forget_older(home.backups)
     except OSError as error:
         raise StorageError(f"the backup could not be put in place: {error}") from None
@@ -84,12 +89,12 @@ async def restore(
 
 
 async def _replace_file(
-    source: Path, database: Sqlite, ring: KeyRing, clock: Clock, home: Home, progress: dumps.Progress
+    source: Path, database: Sqlite, ring: KeyRing, clock: Clock, home: Home, progress: dumps.Progress, instance: str
 ) -> tuple[Header, Path | None]:
     path = database.path
     with workspace(path.parent) as place:
         built = place / path.name
-        header = await backups.build(source, ring, built, progress)
+        header = await backups.build(source, ring, built, progress, instance)
         _fold_in(path)
         safety_copy = await _keep_file(database, ring, clock, home)
         for each in home.stale:
@@ -193,7 +198,7 @@ def _companions(path: Path) -> tuple[Path, Path]:
 
 
 async def _replace_tables(
-    source: Path, database: Database, ring: KeyRing, clock: Clock, home: Home, progress: dumps.Progress
+    source: Path, database: Database, ring: KeyRing, clock: Clock, home: Home, progress: dumps.Progress, instance: str
 ) -> tuple[Header, Path | None]:
     await database.open()
     try:
@@ -204,9 +209,11 @@ async def _replace_tables(
             kept = home.backups / f"replaced-{clock.now()}{backups.SUFFIX}"
             safety_copy = (await backups.create(database, ring, clock, kept)).path
         async with database.writer(seconds=backups.LONG_SECONDS) as connection:
-            header = await connection.run_sync(lambda within: _refill(within, source, ring, progress, home.node))
+            header = await connection.run_sync(lambda within: _refill(within, source, ring, progress, home.node, instance))
             for each in home.stale:
                 each.unlink(missing_ok=True)
+            # A node that could not be seen when we looked, such as one that was cut off, looks at once what became of it.
+            await database.announce(connection, 0)
         return header, safety_copy
     finally:
         await database.close()
@@ -224,13 +231,13 @@ def _survey(connection: Connection, name: str) -> bool:
     return bool(tables)
 
 
-def _refill(connection: Connection, source: Path, ring: KeyRing, progress: dumps.Progress, node: str) -> Header:
+def _refill(connection: Connection, source: Path, ring: KeyRing, progress: dumps.Progress, node: str, instance: str) -> Header:
     """Replace all of our tables in one transaction."""
     if inspect(connection).has_table(dumps.VERSION_TABLE):
         present = dumps.tables_of(connection, dumps.schema_of(connection))
         for table in (*reversed(present), Table(dumps.VERSION_TABLE, MetaData())):
             connection.execute(DropTable(table))
-    return backups.fill(connection, source, ring, progress, node)
+    return backups.fill(connection, source, ring, progress, node, instance)
 
 
 def _forget_older(directory: Path) -> None:

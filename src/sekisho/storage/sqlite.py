@@ -120,7 +120,8 @@ class Sqlite(Database):
 
 def _engine(path: Path, pragmas: tuple[str, ...], *, begin: str, size: int, read_only: bool = False) -> AsyncEngine:
     url = URL.create("sqlite+aiosqlite", database=path.absolute().as_uri(), query={"uri": "true", "mode": "ro" if read_only else "rw"})
-    engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_timeout=WAIT_SECONDS)
+    # An error of the database is logged, and what people's rows hold is not.
+    engine = create_async_engine(url, pool_size=size, max_overflow=0, pool_timeout=WAIT_SECONDS, hide_parameters=True)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _: object) -> None:

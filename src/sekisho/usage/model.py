@@ -1,6 +1,8 @@
-"""A call as it is told, and sums of calls. Times are wall times in microseconds, amounts are 1e-10 units of their currency."""
+"""A call as it is told, and which ones are asked for. Times are wall times in microseconds, amounts are 1e-10 units of their currency."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from sekisho.core.ports import Price
 
 
 @dataclass(frozen=True)
@@ -57,68 +59,56 @@ class Filter:
     key_id: str | None = None
     since: int | None = None
     until: int | None = None
+    project: str | None = None
+    error_code: str | None = None
+    min_duration_us: int | None = None
+    text: str | None = None
+    """How a request id begins, ours or the client's own."""
+    within: frozenset[str] | None = None
+    """The projects that whoever asks may see."""
+    recorded: int | None = None
+    """The last call, in the order of recording, that is looked at."""
 
-
-@dataclass
-class Sums:
-    """What a group of calls came to. Costs are kept apart by currency."""
-
-    calls: int = 0
-    completed: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    unpriced: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
-    duration_us: int = 0
-    ttfb_us: int = 0
-    ttfb_calls: int = 0
-    costs: dict[str, int] = field(default_factory=dict)
-
-    def add(self, other: "Sums") -> None:
-        """Take another group in."""
-        for name in COUNTED:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        for currency, cost in other.costs.items():
-            self.costs[currency] = self.costs.get(currency, 0) + cost
-
-
-COUNTED = (
-    "calls",
-    "completed",
-    "failed",
-    "cancelled",
-    "unpriced",
-    "input_tokens",
-    "output_tokens",
-    "cached_tokens",
-    "reasoning_tokens",
-    "duration_us",
-    "ttfb_us",
-    "ttfb_calls",
-)
-"""The fields of `Sums` that are plain sums, by the names of the rollups' columns."""
+    @property
+    def projects(self) -> frozenset[str] | None:
+        """The projects that are asked for, as far as they may be seen; None means all."""
+        if self.project is None:
+            return self.within
+        return frozenset({self.project}) if self.within is None else self.within & {self.project}
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of a report."""
+class Position:
+    """A place in the list of calls by start, and the way from there."""
 
-    key: str | int
-    """A name, or the start of an hour or a day."""
-    label: str | None
-    sums: Sums
+    started_at: int
+    number: int
+    newer: bool = False
+    """Towards newer calls; else towards older ones."""
 
 
 @dataclass(frozen=True)
-class Report:
-    """Sums over a period, in total and by something."""
+class Page:
+    """Calls, newest first, and where the list goes on; None where it ends."""
 
-    since: int
-    until: int
-    totals: Sums
-    rows: tuple[Row, ...]
-    truncated: bool
-    """Whether rows were left out; the totals have them."""
+    calls: tuple[Call, ...]
+    older: Position | None
+    newer: Position | None
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many calls there are."""
+
+    count: int
+    exact: bool
+    """Whether all were looked at; else there are at least so many."""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A call, and what makes its numbers."""
+
+    call: Call
+    price: Price | None
+    """The rate that was in force when it began; None where there was none, or the model is gone."""

@@ -1,28 +1,27 @@
-"""The bodies of `/api/calls` and `/api/usage`."""
+"""The bodies of `/api/calls`."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from sekisho.kit.clock import from_rfc3339, to_rfc3339
+from sekisho.core.ports import Price
 from sekisho.kit.money import format_amount
 from sekisho.rest.schemas import Time, Told
-from sekisho.usage.model import Call, Report, Row, Sums
+from sekisho.usage.model import Call, Explained
 
 Status = Literal["completed", "failed", "cancelled"]
-Period = Literal["24h", "7d", "30d", "90d", "all"]
-By = Literal["model", "provider", "key", "project", "hour", "day"]
 
+OWN: Final = ("screen", "authenticate", "route", "admit")
+"""The stages whose time is ours alone: the others wait for the client or for the provider."""
 
-def _moment(value: object) -> object:
-    try:
-        return from_rfc3339(value) if isinstance(value, str) else value
-    except (ValueError, OverflowError):
-        raise ValueError("write the time with its offset, such as 2026-01-31T09:00:00Z") from None
+PROVIDERS: Final = ("connect", "first_byte", "relay")
 
-
-Moment = Annotated[int, BeforeValidator(_moment), Field(json_schema_extra={"type": "string", "format": "date-time"})]
-"""A time in a query."""
+CSV_FIELDS: Final = (
+    *("id", "request_id", "started_at", "status", "http_status", "model", "provider", "key_id", "key_label", "project", "address"),
+    *("stream", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "usage_source", "cost", "currency"),
+    *("duration_ms", "ttfb_ms", "attempts", "finish_reason"),
+)
+"""The columns of an export; the error's code stands behind them."""
 
 
 class CallErrorTold(Told):
@@ -87,71 +86,91 @@ class CallTold(Told):
 class CallPage(Told):
     calls: list[CallTold]
     next_cursor: str | None
+    previous_cursor: str | None = Field(default=None, description="The page of newer calls; null where this one is the newest.")
+
+
+class PriceTold(Told):
+    """Per million tokens."""
+
+    input_price: str
+    output_price: str
+    cached_input_price: str | None
+    currency: str
+    source: str = Field(description="Who set it: user, or a price list.")
+    since: Time
+
+
+class ChargeTold(Told):
+    """One line of the sum that a cost is."""
+
+    tokens: int
+    kind: Literal["input", "cached", "output"]
+    cost: str
+
+
+class CallExplained(CallTold):
+    """A call, and what makes its numbers."""
+
+    rule: Literal["model"] = Field(default="model", description="How the target was chosen: the request named the model.")
+    own_ms: float = Field(description="Our own time in it: screening, the key, the route, the limits.")
+    provider_ms: float = Field(description="Waiting for the provider, from connecting to its last byte.")
+    client_ms: float = Field(description="Waiting for the client's request.")
+    tokens_per_second: float | None = Field(description="Output after the first byte; null where nothing can be said.")
+    price: PriceTold | None = Field(description="The rate in force when the call began; null where there was none, or the model is gone.")
+    charges: list[ChargeTold] = Field(description="What the cost is made of; empty where the price above does not give it.")
+
+    @classmethod
+    def of_explained(cls, explained: Explained) -> "CallExplained":
+        call, price = explained.call, explained.price
+        own = sum(call.stages.get(name, 0) for name in OWN)
+        theirs = sum(call.stages.get(name, 0) for name in PROVIDERS)
+        relay = call.stages.get("relay", 0)
+        known = call.output_tokens > 0 and relay > 0 and call.stream
+        return cls(
+            **vars(CallTold.of(call)),
+            own_ms=own / 1000,
+            provider_ms=theirs / 1000,
+            client_ms=(sum(call.stages.values()) - own - theirs) / 1000,
+            tokens_per_second=round(call.output_tokens / (relay / 1e6), 1) if known else None,
+            price=None if price is None else _price(price),
+            charges=_charges(explained),
+        )
 
 
 class Count(Told):
     count: int
+    exact: bool = Field(description="Whether all were looked at; else there are at least so many.")
 
 
-class CostTold(Told):
-    cost: str
-    currency: str
+def _price(price: Price) -> PriceTold:
+    def per_million(rate: int) -> str:
+        return format_amount(rate * 1_000_000)
+
+    return PriceTold(
+        input_price=per_million(price.input),
+        output_price=per_million(price.output),
+        cached_input_price=None if price.cached is None else per_million(price.cached),
+        currency=price.currency,
+        source=price.source,
+        since=price.since,
+    )
 
 
-class SumsTold(Told):
-    calls: int
-    completed: int
-    failed: int
-    cancelled: int
-    unpriced: int = Field(description="Calls without a cost: unknown, which is not zero.")
-    input_tokens: int
-    output_tokens: int
-    cached_tokens: int
-    reasoning_tokens: int
-    cost: str | None = Field(description="Null where there is none, or where costs are in several currencies: see costs.")
-    currency: str | None
-    costs: list[CostTold]
-    duration_ms: float | None = Field(description="The mean.")
-    ttfb_ms: float | None = Field(description="The mean of those that had a first byte.")
+def _charges(explained: Explained) -> list[ChargeTold]:
+    call, price = explained.call, explained.price
+    if price is None or call.cost is None or call.currency != price.currency:
+        return []
+    lines: list[tuple[Literal["input", "cached", "output"], int, int]] = [
+        ("input", call.input_tokens - call.cached_tokens, price.input),
+        ("cached", call.cached_tokens, price.input if price.cached is None else price.cached),
+        ("output", call.output_tokens, price.output),
+    ]
+    if sum(tokens * rate for _, tokens, rate in lines) != call.cost:
+        return []
+    return [ChargeTold(kind=kind, tokens=tokens, cost=format_amount(tokens * rate)) for kind, tokens, rate in lines if tokens]
 
 
-class RowTold(SumsTold):
-    key: str = Field(description="What the row is for: a name, or the start of the hour or day.")
-    label: str | None
-
-
-class PeriodTold(Told):
-    since: Time = Field(serialization_alias="from")
-    until: Time = Field(serialization_alias="to")
-
-
-class ReportTold(Told):
-    period: PeriodTold
-    totals: SumsTold
-    rows: list[RowTold]
-    truncated: bool = Field(description="Whether rows were left out; the totals have them.")
-
-    @classmethod
-    def of(cls, report: Report) -> "ReportTold":
-        return cls(
-            period=PeriodTold(since=report.since, until=report.until),
-            totals=SumsTold(**_sums(report.totals)),
-            rows=[_row(row) for row in report.rows],
-            truncated=report.truncated,
-        )
-
-
-def _row(row: Row) -> RowTold:
-    key = row.key if isinstance(row.key, str) else to_rfc3339(row.key)
-    return RowTold(**_sums(row.sums), key=key, label=row.label)
-
-
-def _sums(sums: Sums) -> dict[str, Any]:
-    costs = [CostTold(cost=format_amount(cost), currency=currency) for currency, cost in sorted(sums.costs.items())]
-    return vars(sums) | {
-        "cost": costs[0].cost if len(costs) == 1 else None,
-        "currency": costs[0].currency if len(costs) == 1 else None,
-        "costs": costs,
-        "duration_ms": sums.duration_us / sums.calls / 1000 if sums.calls else None,
-        "ttfb_ms": sums.ttfb_us / sums.ttfb_calls / 1000 if sums.ttfb_calls else None,
-    }
+def csv_row(call: Call) -> list[object]:
+    """The fields of `CSV_FIELDS` and the error's code."""
+    told = CallTold.of(call).model_dump(mode="json")
+    return [*(told[name] for name in CSV_FIELDS), call.error_code or None]

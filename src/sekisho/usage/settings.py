@@ -1,14 +1,13 @@
-"""Bounds of the reports."""
+"""Bounds of lists and exports."""
 
 from typing import Final
 
 HOUR: Final = 3_600_000_000
 """Microseconds in the unit of the rollups."""
 
-DAY: Final = 24 * HOUR
+MOST_SCANNED: Final = 20_000
+"""Entries of an index that are looked through for one page, where the filters ask for more than the index knows. Such a page may be
+short, or empty, and the list goes on behind it."""
 
-PERIODS: Final = {"24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY, "90d": 90 * DAY, "all": None}
-"""What a report can look back on; None means everything."""
-
-MOST_ROWS: Final = 2500
-"""Rows of one report: 90 days by the hour are 2160."""
+MOST_COUNTED: Final = 200_000
+"""Calls that are looked at to count those that no sum knows."""

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 import httpx
 
-from sekisho.bridge.recorder import CALL_COLUMNS, ROLLUP_KEY, ROLLUP_SUMS
+from sekisho.bridge.rows import CALL_COLUMNS, ROLLUP_KEY, ROLLUP_SUMS
 from tests.e2e.faults.arena import Management
 from tests.support.product import Product
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.e2e.calamities.instruments import Ballast, pump, rest, short_home, small_disk
@@ -18,7 +19,7 @@ from tests.e2e.faults.clients import Answer, Call, ask, chat
 from tests.e2e.faults.rows import STEADY
 from tests.e2e.faults.scripts import LAST_CHUNK, SSE_HEAD, Pause, Send, Step, chunk, chunked, frames
 from tests.support.patience import within
-from tests.support.product import eventually
+from tests.support.product import Product, eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -53,6 +54,12 @@ def check_records(arena: Arena, answers: list[Answer]) -> None:
     assert not wrong, (len(wrong), list(wrong.items())[:3])
 
 
+def is_told_everywhere(product: Product) -> bool:
+    """Whether status, doctor and metrics say that a journal is full."""
+    told = product.status()["journals_full"], product.run("doctor").stdout, httpx.get(f"{product.console_url}/metrics", timeout=30).text
+    return told[0] == 1 and "a worker's journal is full" in told[1] and 'sekisho_journal_full{worker="1"} 1.0' in told[2]
+
+
 async def serves_again(arena: Arena) -> float:
     """Seconds until a call is answered with 200."""
     started = time.monotonic()
@@ -83,6 +90,7 @@ def test_a_full_disk_refuses() -> None:
                     assert 0 < int(answer.headers["retry-after"]) <= 60
                 assert (await ask(arena.port, b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")).status == 200
                 assert (await ask(arena.port, b"GET /health/ready HTTP/1.1\r\nhost: x\r\n\r\n")).status == 503
+                await asyncio.to_thread(eventually, lambda: is_told_everywhere(arena.product), "that people are told")
                 ended = await asyncio.gather(*map(rest, streams))
                 assert all(answer.whole and answer.body.endswith(b"data: [DONE]\n\n") for answer in ended)
                 pid = arena.product.kill_worker()
@@ -108,6 +116,8 @@ def test_a_full_disk_drops() -> None:
                 during = await pump(arena, MODEL, CALLS)
                 assert (await ask(arena.port, b"GET /health/ready HTTP/1.1\r\nhost: x\r\n\r\n")).status == 200
                 await asyncio.to_thread(eventually, lambda: "found no room in the journal" in arena.product.stderr, "the count")
+                await asyncio.to_thread(eventually, lambda: arena.product.status()["journal_dropped"] > 0, "the count in the status")
+                assert "records found no room" in arena.product.run("doctor").stdout
             await asyncio.sleep(0.2)  # the time after which a full disk is asked again
             return during, await pump(arena, MODEL, 200)
 

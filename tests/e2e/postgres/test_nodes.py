@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -137,3 +138,78 @@ def test_a_server_that_stands_still_is_not_waited_for(own_cluster: "Cluster", tm
             own_cluster.resume()
         eventually(lambda: _created(product), "a write", 15)
         assert {record["status"] for record in product.wait_calls(6, timeout=45)} == {"completed"}
+
+
+@pytest.mark.timeout(400)
+def test_a_copied_home_is_refused_while_the_other_runs(database_url: str, secret_key: str, tmp_path: Path) -> None:
+    """Both would record the same calls as theirs, and each would take the other's open calls for lost."""
+    environment = {"SEKISHO_DATABASE_URL": database_url, "SEKISHO_SECRET_KEY": secret_key}
+    with Product(tmp_path / "a", environment=environment) as one:
+        assert one.key
+        shutil.copytree(one.home, tmp_path / "b", ignore=shutil.ignore_patterns("run", "*.sock"))
+        copied = Product(tmp_path / "b", environment=environment)
+        copied.start(wait=False)
+        assert copied.wait_exit(120) == 1
+        line = copied.stderr.strip().splitlines()[-1]
+        assert "a node with the name of this home runs" in line
+        assert "127.0.0.1" in line
+        assert str(copied.home / "node.id") in line
+        # Nor may a command in it be the node.
+        refused = copied.run("api-keys", "list", timeout=120)
+        assert refused.returncode == 1
+        assert "a node with the name of this home runs" in refused.stderr
+        # One that falls is back at once: its name ends with its connection.
+        node = one.kill_node()
+        eventually(lambda: one.run("status").returncode == 0 and int(one.status()["node"]) != node, "another node", 60)
+        assert call(one, one.key).status_code == 200
+        revision = one.status()["revision"]
+        (copied.home / "node.id").unlink()
+        with copied:
+            assert call(copied, one.key).status_code == 200
+    again = Product(tmp_path / "c", environment=environment)
+    shutil.copytree(one.home, again.home, ignore=shutil.ignore_patterns("run", "*.sock"))
+    with again:
+        assert again.status()["revision"] == revision, "the first one does not run any more: it has moved"
+
+
+@pytest.mark.timeout(400)
+def test_a_name_is_kept_through_an_end_of_the_server(own_cluster: "Cluster", secret_key: str, tmp_path: Path) -> None:
+    url = own_cluster.url(own_cluster.create())
+    environment = {"SEKISHO_DATABASE_URL": url, "SEKISHO_SECRET_KEY": secret_key}
+    with Product(tmp_path / "a", environment=environment) as one:
+        assert one.key
+        shutil.copytree(one.home, tmp_path / "b", ignore=shutil.ignore_patterns("run", "*.sock"))
+        own_cluster.kill()
+        own_cluster.begin()
+        eventually(lambda: "changes of other nodes are heard again" in one.stderr, "the node on its feet", 60, explain=lambda: one.output)
+        copied = Product(tmp_path / "b", environment=environment)
+        copied.start(wait=False)
+        assert copied.wait_exit(120) == 1
+        assert "a node with the name of this home runs" in copied.stderr
+        assert "is another's" not in one.stderr
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("newer", [0, 3])
+def test_a_database_that_was_replaced_is_noticed_whatever_its_revision(
+    postgres_cluster: "Cluster", secret_key: str, tmp_path: Path, newer: int
+) -> None:
+    """As by a restore that could not see this node. What its state revokes is revoked here, and the node begins anew with what is there."""
+    database = postgres_cluster.create()
+    environment = {"SEKISHO_DATABASE_URL": postgres_cluster.url(database), "SEKISHO_SECRET_KEY": secret_key}
+    with Product(tmp_path / "a", environment=environment) as one:
+        doomed = one.create_key("not in the other state")
+        kept = one.key
+        node, revision = int(one.status()["node"]), int(one.status()["revision"])
+        assert call(one, doomed["plain_key"]).status_code == 200
+        one.wait_calls(1)
+        postgres_cluster.execute(
+            f"BEGIN; DELETE FROM key_secrets WHERE key_id = '{doomed['id']}'; DELETE FROM keys WHERE id = '{doomed['id']}'; "
+            f"UPDATE revisions SET instance = 'restored', revision = {revision + newer}; NOTIFY sekisho_revision, '0'; COMMIT",
+            database=database,
+        )
+        answers(one, doomed["plain_key"], 401, 60)
+        eventually(lambda: one.run("status").returncode == 0 and int(one.status()["node"]) != node, "another node", 60)
+        assert call(one, kept).status_code == 200
+        assert int(one.status()["revision"]) == revision + newer
+        assert one.create_key("afterwards")["warnings"] == []

@@ -1,7 +1,10 @@
 """T102, E8: a certificate is exchanged while clients knock without a pause, and none of them is turned away."""
 
+import re
+import signal
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +18,7 @@ import pytest
 from sekisho.certs import authorities
 from sekisho.kit.clock import SECOND, SystemClock
 from tests.e2e.tls.houses import OwnFiles, SecureProduct, put, serial_shown
+from tests.support import requires
 from tests.support.authorities import Authority
 from tests.support.patience import within
 from tests.support.product import CommandError, eventually
@@ -25,6 +29,7 @@ REQUEST = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 KNOCKERS = 3
 BY_COMMAND, BY_ITSELF = 15, 5
 """Exchanges that are asked for, and exchanges that the workers find by themselves."""
+WRK_CONNECTIONS, WRK_EXCHANGES = 32, 24
 
 
 @dataclass
@@ -96,6 +101,32 @@ def test_twenty_exchanges_without_a_failed_handshake(tmp_path: Path) -> None:
         # A connection that was open all along never noticed.
         assert open_connection.get(product.origin + "/health").status_code == 200
         open_connection.close()
+
+
+def test_exchanges_under_wrk(tmp_path: Path) -> None:
+    """As fast as one machine can: a connection and a handshake for every request, with the tickets of former certificates at hand."""
+    requires.program("wrk")
+    with OwnFiles(tmp_path, Authority(), workers=2) as product:
+        eventually(lambda: product.key, "the node")
+        load = ["-t1", f"-c{WRK_CONNECTIONS}", "-d300s", "--timeout", "60s", "-H", "Connection: close", f"{product.origin}/health"]
+        with subprocess.Popen(["wrk", *load], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as wrk:
+            try:
+                for number in range(WRK_EXCHANGES):
+                    serial = product.exchange()
+                    if number % 4:
+                        assert reload(product).status_code == 202
+                    eventually(lambda serial=serial: all(product.shown() == serial for _ in range(4)), "the certificate", 30)  # type: ignore[misc]
+                assert wrk.poll() is None
+            finally:
+                wrk.send_signal(signal.SIGINT)
+                said = wrk.communicate(timeout=60)[0]
+        print(said)
+        made = re.search(r"(\d+) requests in", said)
+        assert made is not None, said
+        assert int(made[1]) > 1000, said
+        # It counts a handshake that fails as an error of connecting.
+        assert "Socket errors" not in said, said
+        assert "Non-2xx" not in said, said
 
 
 def test_a_reload_of_everything_shows_it_too(tmp_path: Path) -> None:

@@ -50,9 +50,9 @@ class Installation:
         assert version is not None
         self.change("dataplane/settings.py", "    link_path: str\n", "    link_path: str\n    era: int\n")
         self.change(
-            "app/supervisor.py",
-            "            link_path=str(home.link_socket),\n",
-            "            link_path=str(home.link_socket),\n            era=2,\n",
+            "app/orders.py",
+            "        link_path=str(home.link_socket),\n",
+            "        link_path=str(home.link_socket),\n        era=2,\n",
         )
         self.change(
             "dataplane/stages/__init__.py", "x-content-type-options: nosniff\\r\\n", "x-content-type-options: nosniff\\r\\nx-era: 2\\r\\n"

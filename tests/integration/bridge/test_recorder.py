@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sekisho.bridge import recorder as recorders
+from sekisho.bridge import rows
 from sekisho.bridge.recorder import Recorder
+from sekisho.bridge.rows import Record
 from sekisho.core.model.records import CallBegan, CallEnded, Closed, Frame, Refused, Rolled, Status
 from sekisho.core.wire import journal
 from sekisho.dataplane.journal import Journal
@@ -246,20 +248,20 @@ def writers() -> Iterator[list[Writer]]:
 
 
 def test_the_columns_are_those_of_the_tables() -> None:
-    assert set(recorders.CALL_COLUMNS) == {column.name for column in usage.calls.columns} - {"number"}
-    assert {*recorders.ROLLUP_KEY, *recorders.ROLLUP_SUMS, "key_label"} == {column.name for column in usage.rollups_hourly.columns}
-    assert set(recorders.ROLLUP_KEY) == {column.name for column in usage.rollups_hourly.primary_key}
-    assert set(recorders.REFUSAL_COLUMNS) == {column.name for column in audit.refusals.columns} - {"number"}
-    assert Refused.__struct_fields__ == recorders.REFUSAL_COLUMNS
+    assert set(rows.CALL_COLUMNS) == {column.name for column in usage.calls.columns} - {"number"}
+    assert {*rows.ROLLUP_KEY, *rows.ROLLUP_SUMS, "key_label"} == {column.name for column in usage.rollups_hourly.columns}
+    assert set(rows.ROLLUP_KEY) == {column.name for column in usage.rollups_hourly.primary_key}
+    assert set(rows.REFUSAL_COLUMNS) == {column.name for column in audit.refusals.columns} - {"number"}
+    assert Refused.__struct_fields__ == rows.REFUSAL_COLUMNS
 
 
 def test_a_call_is_recorded_with_all_that_is_known(tmp_path: Path, writers: list[Writer]) -> None:
     async def scene(house: House) -> None:
         writers.append(Writer(house.directory).write(began(1, client_request_id="mine", user_agent="curl"), ended(1), REFUSED))
         await house.once()
-        names = ", ".join(recorders.CALL_COLUMNS)
+        names = ", ".join(rows.CALL_COLUMNS)
         (row,) = await house.rows(f"SELECT {names} FROM calls")
-        found = dict(zip(recorders.CALL_COLUMNS, row, strict=True))
+        found = dict(zip(rows.CALL_COLUMNS, row, strict=True))
         whole = msgspec.structs.asdict(began(1, client_request_id="mine", user_agent="curl")) | msgspec.structs.asdict(ended(1))
         del whole["marks"]
         assert found == {**whole, "boot": "boot1", "duration_us": 9000, "ttfb_us": 4000, "stages": "1,2,3,0,0,0,0,3994,5000"}
@@ -902,6 +904,29 @@ def test_journals_that_grew_are_forced_to_the_disk_and_idle_ones_are_not(
 
     monkeypatch.setattr(os, "fsync", count)
     play(tmp_path, scene)
+
+
+def test_who_shows_calls_is_told_after_the_commit_and_of_each_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    told: list[tuple[list[int], int]] = []
+
+    async def scene(house: House) -> None:
+        writer = Writer(house.directory).write(began(1), ended(1), began(2), REFUSED)
+        recorder = Recorder(house.directory, house.database, node="here", on_recorded=show)
+        await recorder.catch_up()
+        assert told == [([1], 1)]
+        assert await house.rows("SELECT seq FROM calls") == [(1,)]
+        writer.write(ended(2)).die()
+        await recorder.catch_up()
+        await recorder.catch_up()
+        assert told == [([1], 1), ([2], 0)]
+        recorder.close()
+
+    def show(records: Sequence[Record], refusals: Sequence[rows.Row]) -> None:
+        told.append(([record[2].seq for record in records], len(refusals)))
+        raise RuntimeError("what shows them has a fault")
+
+    play(tmp_path, scene)
+    assert caplog.text.count("what shows them failed") == 2, "and that is all that comes of it"
 
 
 def test_leftovers_of_a_worker_that_died_while_it_made_a_segment_go(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sekisho.bridge import journals
 from sekisho.bridge import recorder as recorders
 from sekisho.bridge.recorder import Recorder
 from tests.integration.bridge.test_recorder import House, Writer, began, databases, ended, migrated_file, play, slate, writers
@@ -33,7 +34,7 @@ def test_files_that_are_gone_are_read_to_their_end(tmp_path: Path, writers: list
         writer.roll().write(ended(4), began(5))
         await recorder.drain()
         writer.die()
-        await asyncio.sleep(recorders.LIFE_SECONDS)  # until it looks again whether the worker lives
+        await asyncio.sleep(journals.LIFE_SECONDS)  # until it looks again whether the worker lives
         await recorder.drain()
         await recorder.drain()
         recorder.close()

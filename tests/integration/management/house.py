@@ -12,23 +12,37 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from sekisho.api.app import create_app
+from sekisho.api.configurations.service import Configurations
 from sekisho.api.doors import door
+from sekisho.api.live import Live
 from sekisho.api.maintenance import Maintenance
+from sekisho.api.metrics import MetricsPage
 from sekisho.api.services import Services
+from sekisho.app.people import put_together
+from sekisho.app.settings import Console, Settings
 from sekisho.audit.service import AuditService
 from sekisho.bridge.compiler import Compiler
+from sekisho.bridge.feeds import Feed
+from sekisho.bridge.pulses import Pulses
+from sekisho.catalog.declarations.service import Declarations
+from sekisho.catalog.prices.service import Prices
 from sekisho.catalog.service import CatalogService, Directory
 from sekisho.certs.service import CertificateService
 from sekisho.certs.settings import Certs
 from sekisho.core.model.errors import Kind, Refusal
 from sekisho.core.model.snapshot import Model
 from sekisho.egress.client import Egress
-from sekisho.identity.service import KeyService
+from sekisho.identity.service import Keys, KeyService
 from sekisho.kit.crypto import KeyRing
+from sekisho.rest.repeats import Repeats
+from sekisho.storage.chains import Chain
 from sekisho.storage.preparation import prepare
 from sekisho.storage.session import Sessions
 from sekisho.storage.tables import metadata
 from sekisho.storage.urls import of_url
+from sekisho.telemetry.metrics import Exposition, Gauges
+from sekisho.telemetry.tallies import Tallies
+from sekisho.usage.reports.service import ReportService
 from sekisho.usage.service import UsageService
 
 T = TypeVar("T")
@@ -126,6 +140,8 @@ class House:
         self.clock = Hands()
         self.product = Product()
         self.builtin: tuple[Model, ...] = ()
+        self.settings = Settings(console=Console(hosts=("sekisho",)))
+        """In force when it is opened."""
         self._runner = asyncio.Runner()
 
     def __enter__(self) -> Self:
@@ -146,17 +162,25 @@ class House:
         self.prepared = await prepare(self.database, self.ring, self.clock, self.home / "backups")
         self.compiler = Compiler(self.database, self.ring, lambda: self.builtin, self.clock)
         self.workers = Workers(self.compiler)
-        sessions = Sessions(self.database, self.workers)
+        sessions = Sessions(self.database, self.workers, Chain(self.ring, self.clock))
         keys = KeyService(self.clock, Directory(sessions, lambda: self.builtin))
-        services = Services(
+        catalog = CatalogService(self.clock, self.ring, Egress(), keys, lambda: self.builtin)
+        people = put_together(self.clock, self.ring, self.database, sessions, self.settings)
+        self.services = services = Services(
             sessions=sessions,
             keys=keys,
-            catalog=CatalogService(self.clock, self.ring, Egress(), keys, lambda: self.builtin),
-            usage=UsageService(self.clock),
-            audit=AuditService(),
+            catalog=catalog,
+            usage=UsageService(Keys(sessions), Prices(sessions)),
+            reports=ReportService(self.clock, Keys(sessions)),
+            repeats=Repeats(self.clock, self.ring),
+            audit=AuditService(sessions, self.ring, self.clock),
+            configurations=Configurations(catalog, Declarations(self.clock), people.projects, people.sessions, people.issuers),
             maintenance=Maintenance(self.database, self.ring, self.clock, self.home, "127.0.0.1"),
             certificates=CertificateService(self.clock, self.home / "certs", Certs()),
+            people=people,
             system=self.product,
+            live=Live(Feed(self.clock, Pulses())),
+            metrics=MetricsPage(Exposition(Tallies()), lambda: Gauges([], 0, 0, 0, 0.0, 0, 0, True, 0), lambda: False),
         )
         self.app = create_app(services)
 

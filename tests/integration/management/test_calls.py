@@ -1,13 +1,18 @@
 """Calls over the API: told in full, newest first, found by either id, followed without a gap."""
 
 import contextlib
+import csv
+import io
+import json
 import sqlite3
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
 from sekisho.core.model.records import STAGES
+from sekisho.usage import service
 from tests.integration.management.house import START, House
 from tests.integration.management.records import record
 
@@ -51,7 +56,18 @@ def test_a_call_is_told_in_full(house: House) -> None:
         "bytes_in": 100,
         "bytes_out": 200,
     }
-    assert house.good("GET", "/api/calls/b00t-7") == house.good("GET", "/api/calls/req_x") == call
+    alone = house.good("GET", "/api/calls/b00t-7")
+    assert alone == house.good("GET", "/api/calls/req_x")
+    assert {name: alone.pop(name) for name in set(alone) - set(call)} == {
+        "rule": "model",
+        "own_ms": (2 + 3 + 5 + 6) / 1000,
+        "provider_ms": (7 + 8 + 9) / 1000,
+        "client_ms": (1 + 4) / 1000,
+        "tokens_per_second": round(5 / 9e-6, 1),
+        "price": None,
+        "charges": [],
+    }
+    assert alone == call
 
 
 def test_what_a_call_did_not_have_is_null_and_not_zero(house: House) -> None:
@@ -108,7 +124,7 @@ def test_filters_and_counts_agree(house: House, query: str, expected: set[int]) 
         {"seq": 4, "started_at": START + 4 * second, "status": 2, "key_id": "k2"},
     )
     assert {call["id"] for call in house.good("GET", f"/api/calls?{query}")["calls"]} == {f"b00t-{seq}" for seq in expected}
-    assert house.good("GET", f"/api/calls/count?{query}") == {"count": len(expected)}
+    assert house.good("GET", f"/api/calls/count?{query}") == {"count": len(expected), "exact": True}
 
 
 def test_a_tail_misses_nothing_and_repeats_nothing(house: House) -> None:
@@ -166,7 +182,10 @@ def statements_of(house: House, path: str) -> list[tuple[str, Any]]:
     return found
 
 
-PAGES = ["", "status=failed", "key_id=k1", "model=up/m", "since=2026-01-01T00:00:00Z"]
+PAGES = [
+    *("", "status=failed", "key_id=k1", "model=up/m", "provider=up", "project=default", "error_code=upstream_cut"),
+    *("since=2026-01-01T00:00:00Z", "cursor=WzE3NjcyMjU2MDAwMDAwMDAsMSwwXQ", "cursor=WzE3NjcyMjU2MDAwMDAwMDAsMSwxXQ"),
+]
 """What a person opens most must not slow down with the number of calls: the plan has neither a scan of all rows nor a sort of them."""
 
 
@@ -196,3 +215,127 @@ def test_a_page_is_read_from_an_index_on_postgresql(postgres_house: House, query
     # Rows of the same microsecond are put in order among themselves; that is no sort of all.
     assert "Sort" not in plan.replace("Incremental Sort", "").replace("Sort Key", ""), plan
     assert "Seq Scan" not in plan, plan
+
+
+def walk(house: House, path: str, field: str) -> list[list[str]]:
+    """The pages of a list, in the way of one of its cursors."""
+    pages = []
+    separator = "&" if "?" in path else "?"
+    address: str | None = path
+    while address:
+        page = house.good("GET", address)
+        pages.append([call["id"] for call in page["calls"]])
+        address = f"{path}{separator}cursor={page[field]}" if page[field] else None
+    return pages
+
+
+def test_pages_are_walked_forth_and_back(house: House) -> None:
+    record(house, *({"seq": seq, "started_at": START + seq // 2} for seq in range(1, 8)))
+    forth = walk(house, "/api/calls?limit=3", "next_cursor")
+    assert [len(page) for page in forth] == [3, 3, 1]
+    first = house.good("GET", "/api/calls?limit=3")
+    assert first["previous_cursor"] is None, "there is nothing newer than the newest"
+    last = house.good("GET", f"/api/calls?limit=3&cursor={first['next_cursor']}")
+    last = house.good("GET", f"/api/calls?limit=3&cursor={last['next_cursor']}")
+    assert [call["id"] for call in last["calls"]] == forth[2]
+    middle = house.good("GET", f"/api/calls?limit=3&cursor={last['previous_cursor']}")
+    assert [call["id"] for call in middle["calls"]] == forth[1]
+    newest = house.good("GET", f"/api/calls?limit=3&cursor={middle['previous_cursor']}")
+    assert [call["id"] for call in newest["calls"]] == forth[0]
+    assert newest["previous_cursor"] is None
+    assert house.good("GET", f"/api/calls?limit=3&cursor={newest['next_cursor']}")["calls"] == middle["calls"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("project=side", {3}),
+        ("error_code=upstream_cut", {2, 4}),
+        ("error_code=upstream_cut&model=up/other", {4}),
+        ("error_code=upstream", set()),
+        ("min_duration_ms=2", {4}),
+        ("min_duration_ms=2.001", set()),
+        ("q=req_a", {1, 2}),
+        ("q=req%25", set()),
+        ("q=mine", {3}),
+        ("q=req_a&status=failed", {2}),
+        ("project=default&status=failed&provider=up", {2, 4}),
+    ],
+)
+def test_further_filters_and_counts_agree(house: House, query: str, expected: set[int]) -> None:
+    record(
+        house,
+        {"seq": 1, "request_id": "req_a1"},
+        {"seq": 2, "request_id": "req_a2", "status": 1, "error_code": "upstream_cut"},
+        {"seq": 3, "project": "side", "client_request_id": "mine-7"},
+        {"seq": 4, "status": 1, "error_code": "upstream_cut", "model": "up/other", "duration_us": 2000},
+    )
+    assert {call["id"] for call in house.good("GET", f"/api/calls?{query}")["calls"]} == {f"b00t-{seq}" for seq in expected}
+    assert house.good("GET", f"/api/calls/count?{query}") == {"count": len(expected), "exact": True}
+    followed = house.good("GET", f"/api/calls?{query}&after=start")["calls"]
+    assert {call["id"] for call in followed} == {f"b00t-{seq}" for seq in expected}
+
+
+def test_a_list_that_no_index_knows_goes_on_behind_what_it_looked_through(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "MOST_SCANNED", 4)
+    slow = {2, 9, 17, 18}
+    record(house, *({"seq": seq, "started_at": START + seq, "duration_us": 10**7 if seq in slow else 5} for seq in range(1, 20)))
+    pages = walk(house, "/api/calls?min_duration_ms=1000&limit=3", "next_cursor")
+    assert [call for page in pages for call in page] == [f"b00t-{seq}" for seq in sorted(slow, reverse=True)]
+    assert [] in pages, "a page may be empty, and the list goes on"
+    # And back again, from its very end.
+    cursor, seen = "WzE3NjcyMjU2MDAwMDAwMDAsMCwxXQ", []
+    while cursor:
+        page = house.good("GET", f"/api/calls?min_duration_ms=1000&limit=3&cursor={cursor}")
+        seen[:0] = [call["id"] for call in page["calls"]]
+        cursor = page["previous_cursor"]
+    assert seen == [f"b00t-{seq}" for seq in sorted(slow, reverse=True)]
+
+
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [(0, 7200), (1800, 5400), (1800, 1900), (3600, 3601), (1799, 9001), (0, 1)],
+)
+def test_a_count_by_the_hour_is_that_of_the_calls(house: House, since: int, until: int) -> None:
+    record(house, *({"started_at": START + second * 1_000_000, "status": second % 3} for second in range(0, 9000, 600)))
+    query = f"since={moment(since)}&until={moment(until)}"
+    for further in ("", "&status=failed", "&project=default&model=up/m"):
+        listed = house.good("GET", f"/api/calls?limit=1000&{query}{further}")["calls"]
+        assert house.good("GET", f"/api/calls/count?{query}{further}") == {"count": len(listed), "exact": True}
+
+
+def moment(second: int) -> str:
+    return f"2026-01-01T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}Z"
+
+
+def test_an_export_has_every_call_that_was_there_and_its_number(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "EXPORT_PAGE", 3)
+    record(house, *({"seq": seq, "started_at": START + seq} for seq in range(1, 9)), {"seq": 9, "status": 1, "error_code": "=cmd|calc"})
+    answer = house.ask("GET", "/api/calls/export")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="sekisho-calls.csv"'
+    assert answer.headers["x-total-count"] == "9"
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["id"] for row in rows] == [f"b00t-{seq}" for seq in (8, 7, 6, 5, 4, 3, 2, 1, 9)]
+    assert (rows[0]["cost"], rows[0]["stream"], rows[0]["error"]) == ("0.0000001234", "true", "")
+    assert rows[-1]["error"] == "'=cmd|calc", "a spreadsheet computes nothing of it"
+    lines = house.ask("GET", "/api/calls/export?format=jsonl&status=completed").text.splitlines()
+    listed = house.good("GET", "/api/calls?status=completed")["calls"]
+    assert [json.loads(line) for line in lines] == listed
+
+
+def test_a_call_is_explained_by_the_price_that_was_in_force(house: House) -> None:
+    house.good("POST", "/api/providers", {"name": "up", "kind": "custom", "base_url": "http://127.0.0.1:9/v1", "probe": False})
+    house.good("POST", "/api/models", {"id": "up/m", "input_price": "1", "output_price": "2", "cached_input_price": "0.5"})
+    began = house.clock.at
+    house.clock.at += 1000
+    house.good("PUT", "/api/models/up/m/rate", {"input_price": "9", "output_price": "9"})
+    cost = 8 * 10_000 + 2 * 5_000 + 5 * 20_000
+    record(house, {"seq": 1, "started_at": began, "cost": cost}, {"seq": 2, "started_at": began, "cost": 1}, {"seq": 3, "started_at": 5})
+    told = house.good("GET", "/api/calls/b00t-1")
+    assert (told["price"]["input_price"], told["price"]["source"]) == ("1.0000000000", "user")
+    assert [(each["kind"], each["tokens"]) for each in told["charges"]] == [("input", 8), ("cached", 2), ("output", 5)]
+    assert sum(Decimal(each["cost"]) for each in told["charges"]) == Decimal(told["cost"])
+    other = house.good("GET", "/api/calls/b00t-2")
+    assert (other["price"] is None, other["charges"]) == (False, []), "a cost that the price does not give is not explained by it"
+    assert house.good("GET", "/api/calls/b00t-3")["price"] is None

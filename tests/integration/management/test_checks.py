@@ -14,6 +14,7 @@ from sekisho.core.wire import journal
 from sekisho.kit.crypto import KeyRing
 from tests.integration.management.house import START, House
 from tests.integration.management.records import record
+from tests.integration.management.test_reports import fold_all
 
 SEGMENT = "b00t-0-000001.log"
 OPEN = "INSERT INTO calls_open (boot, seq, payload) VALUES (?, ?, ?)"
@@ -75,7 +76,7 @@ def test_a_sound_house_passes_every_check(house: House) -> None:
         assert failed(house) == {}
     names = [each["name"] for each in house.good("GET", "/api/check")["checks"]]
     assert names == [
-        *("schema", "integrity", "references", "keys", "credentials", "rollups", "open calls"),
+        *("schema", "integrity", "references", "keys", "credentials", "rollups", "long sums", "open calls", "audit"),
         *("journal", "journal positions", "journal lag", "backups"),
     ]
 
@@ -88,7 +89,7 @@ def test_a_table_that_is_missing_is_found(house: House) -> None:
     house.execute("DROP TABLE refusals")
     assert failed(house) == {"schema": "the tables refusals are missing"}
     house.execute("DROP TABLE calls")
-    assert set(failed(house)) == {"schema", "rollups", "open calls"}
+    assert set(failed(house)) == {"schema", "rollups", "long sums", "open calls"}
 
 
 def test_a_damaged_page_is_found(sqlite_house: House) -> None:
@@ -196,6 +197,23 @@ def test_sums_that_differ_from_the_calls_are_found(house: House, sql: str) -> No
     furnished(house)
     house.execute(sql)
     assert set(failed(house)) == {"rollups"}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE rollups_project SET calls = calls + 1",
+        "UPDATE rollups_daily SET cost = cost + 1",
+        "DELETE FROM rollups_daily",
+        "UPDATE rollups_folded SET number = 1",
+    ],
+)
+def test_sums_of_long_reports_that_differ_are_found(house: House, sql: str) -> None:
+    furnished(house)
+    fold_all(house)
+    assert failed(house) == {}
+    house.execute(sql)
+    assert set(failed(house)) == {"long sums"}
 
 
 def test_a_call_both_open_and_ended_is_found(house: House) -> None:

@@ -16,7 +16,10 @@ class Nothing:
     """Stands for services that nobody asks."""
 
     def __getattr__(self, _: str) -> object:
-        return object()
+        return Nothing()
+
+    def __call__(self, *_: object) -> object:
+        return Nothing()
 
 
 NOTHING = cast(Services, Nothing())

@@ -13,7 +13,7 @@ import socket
 import sys
 from pathlib import Path
 
-from sekisho.app import supervisor
+from sekisho.app import starts, supervisor
 
 
 def script(home: Path) -> dict[str, object]:
@@ -103,7 +103,7 @@ def say(saying: dict[str, object]) -> None:
 def supervise(home: str, *flags: str) -> int:
     module = (sys.executable, "-m", "tests.unit.app.children")
     commands = supervisor.Commands(node=(*module, "node"), worker=(*module, "worker"))
-    return supervisor.run({"home": home, **dict(each.split("=", 1) for each in flags)}, commands=commands)
+    return starts.run({"home": home, **dict(each.split("=", 1) for each in flags)}, commands=commands)
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ class Node:
         return lifecycle.decode_saying(self.process.stdout.readline())
 
     def client(self, door: Path) -> httpx.Client:
-        return httpx.Client(transport=httpx.HTTPTransport(uds=str(door)), base_url="http://sekisho")
+        return httpx.Client(transport=httpx.HTTPTransport(uds=str(door)), base_url="http://localhost")
 
     def end(self) -> tuple[int, str]:
         assert self.process.stdin is not None

@@ -39,6 +39,15 @@ def test_who_turned_it_off_is_reminded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (level, compiled.OFF in message, compiled.OFF in remedy) == ("hint", True, True)
 
 
+def test_the_doctor_tells_of_journals_without_room() -> None:
+    assert doctor.room(0, 0) == []
+    full, dropped = doctor.room(2, 5)
+    assert (full.level, full.name) == ("error", "journal")
+    assert "(workers: 2)" in full.message
+    assert (dropped.level, "5 records" in dropped.message) == ("warning", True)
+    assert "make room on the disk" in full.remedy
+
+
 def test_many_files_are_counted_and_some_named() -> None:
     assert doctor.journal([]) == []
     (found,) = doctor.journal([f"b-1-00000{number}.log.damaged" for number in range(7)])

@@ -30,7 +30,7 @@ def test_the_flags_of_serve(arguments: list[str], flags: dict[str, str] | None) 
     assert serve_flags(arguments) == flags
 
 
-@pytest.mark.parametrize("module", ["sekisho.app.supervisor", "sekisho.telemetry.logs"])
+@pytest.mark.parametrize("module", ["sekisho.app.starts", "sekisho.telemetry.logs"])
 def test_what_has_to_be_quick_imports_nothing_heavy(module: str) -> None:
     heavy = "fastapi, starlette, pydantic, sqlalchemy, alembic, uvicorn, httpx, typer, rich, cryptography"
     code = f"import sys, {module}; print([name for name in '{heavy}'.split(', ') if name in sys.modules])"

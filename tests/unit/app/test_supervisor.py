@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sekisho.app import children, supervisor
+from sekisho.app import children, ports
 from tests.support.patience import within
 from tests.support.product import eventually, free_ports
 
@@ -312,14 +312,14 @@ def test_a_bad_setting_is_refused_before_anything_is_made(start: Callable[..., R
     [("no-such-host.invalid", 0, "is no address of this machine"), ("192.0.2.1", 0, "cannot listen on 192.0.2.1 port 0")],
 )
 def test_an_address_that_is_not_ours_is_refused(host: str, port: int, said: str) -> None:
-    with pytest.raises(supervisor.StartError, match=said):
-        supervisor.bind("gateway", host, port)
+    with pytest.raises(ports.StartError, match=said):
+        ports.bind("gateway", host, port)
 
 
 def test_the_other_doors_port_is_not_offered() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(supervisor.StartError) as refused:
-            supervisor.bind("console", "127.0.0.1", port, taken=(port + 1,))
+        with pytest.raises(ports.StartError) as refused:
+            ports.bind("console", "127.0.0.1", port, taken=(port + 1,))
     assert f"--console-port {port + 1}" not in str(refused.value)
     assert "--console-port" in str(refused.value)

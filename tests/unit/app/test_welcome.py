@@ -26,3 +26,10 @@ def test_engines_are_listed_a_line_each() -> None:
     assert "Engines   Ollama at x" in lines
     assert "vLLM at y" in lines
     assert "none found" in welcome.banner(gateway="g", console="c", home="/h", first_key=None, engines=())
+
+
+def test_the_setup_link_is_shown_where_there_is_no_owner_and_its_secret_goes_to_no_server() -> None:
+    text = welcome.banner(gateway="g", console="https://c:2", home="/h", first_key=None, engines=None, setup_token="secret")
+    assert "  Setup     https://c:2/setup#secret\n" in text
+    assert "opens once" in text
+    assert "etup" not in welcome.banner(gateway="g", console="c", home="/h", first_key=None, engines=None)

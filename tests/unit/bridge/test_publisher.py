@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from sekisho.bridge.copies import SealedCopy
 from sekisho.bridge.publisher import Publisher
 from sekisho.core.model.snapshot import Catalog, Key, Provider
 from sekisho.core.ports import EngineError
 from sekisho.core.wire import link
+from sekisho.kit.crypto import KeyRing
 from sekisho.storage.errors import UnavailableError
 
 
@@ -22,6 +24,7 @@ class Changes(msgspec.Struct):
     catalog: Catalog | None = None
     keys: tuple[Key, ...] = ()
     gone: tuple[bytes, ...] = ()
+    instance: str = ""
 
 
 class Book:
@@ -33,6 +36,7 @@ class Book:
         self.entries: dict[bytes, Key] = {}
         self.providers: tuple[str, ...] = ("sandbox",)
         self.broken = False
+        self.instance = "test"
 
     def change(self, *, catalog: bool = False, keys: tuple[Key, ...] = (), gone: tuple[bytes, ...] = ()) -> None:
         self.revision += 1
@@ -42,7 +46,7 @@ class Book:
         self.changed.append((self.revision, Changes(self.revision, self._catalog() if catalog else None, keys, gone)))
 
     def _catalog(self) -> Catalog:
-        return Catalog(self.revision, "test", tuple(Provider(name, "custom") for name in self.providers), ())
+        return Catalog(self.revision, self.instance, tuple(Provider(name, "custom") for name in self.providers), ())
 
     async def catalog(self) -> Catalog:
         return self._catalog()
@@ -55,7 +59,8 @@ class Book:
             raise UnavailableError("the database is busy")
         newer = [each for revision, each in self.changed if revision > since]
         catalog = self._catalog() if any(each.catalog for each in newer) else None
-        return Changes(self.revision, catalog, tuple(k for each in newer for k in each.keys), tuple(g for each in newer for g in each.gone))
+        keys, gone = tuple(k for each in newer for k in each.keys), tuple(g for each in newer for g in each.gone)
+        return Changes(self.revision, catalog, keys, gone, self.instance)
 
 
 class Worker:
@@ -305,6 +310,32 @@ def test_a_change_that_cannot_be_read_is_told_later(path: Path, monkeypatch: pyt
     play(scene())
 
 
+@pytest.mark.parametrize("newer", [-2, 0, 2])
+def test_another_installation_in_its_place_is_sent_whole_whatever_its_revision(path: Path, tmp_path: Path, newer: int) -> None:
+    async def scene() -> None:
+        async with staged(path) as stage:
+            stage.book.change(keys=(some_key(8),))
+            stage.book.change(keys=(some_key(9),))
+            await stage.publisher.publish()
+            worker = await stage.worker()
+            stage.publisher._copy = copy = SealedCopy(tmp_path / "copy", KeyRing({1: bytes(32)}), bytes(32))
+            await copy.renew(stage.publisher.held())
+            book = stage.book
+            book.revision, book.instance, book.entries, book.changed = book.revision + newer, "restored", {b"r" * 32: some_key(7)}, []
+            told = asyncio.create_task(stage.publisher.publish())
+            catalog, keys, revision = await worker.whole()
+            assert (catalog.instance, keys, revision) == ("restored", [some_key(7)], book.revision)
+            worker.send(link.Ack(revision))
+            assert (await told).warnings == ()
+            assert stage.publisher.instance == "restored"
+            held = copy.read()
+            assert held is not None
+            assert (held.catalog.instance, held.keys, held.revision) == ("restored", (some_key(7),), book.revision)
+            await copy.close()
+
+    play(scene())
+
+
 def test_a_worker_that_connects_twice_keeps_its_new_link(path: Path) -> None:
     async def scene() -> None:
         async with staged(path) as stage:
@@ -369,7 +400,7 @@ def test_who_says_nothing_is_cut(path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("bound", ["MOST_QUEUED", "MOST_WAITING_BYTES"])
 def test_a_worker_that_does_not_read_is_cut(path: Path, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
-    monkeypatch.setattr(f"sekisho.bridge.publisher.{bound}", {"MOST_QUEUED": 20, "MOST_WAITING_BYTES": 1_000_000}[bound])
+    monkeypatch.setattr(f"sekisho.bridge.connections.{bound}", {"MOST_QUEUED": 20, "MOST_WAITING_BYTES": 1_000_000}[bound])
 
     async def scene() -> None:
         async with staged(path) as stage:
@@ -507,7 +538,7 @@ def test_the_calls_of_a_worker_that_is_gone_are_gone(path: Path) -> None:
 
 
 def test_counts_for_a_worker_that_does_not_read_fill_no_queue(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sekisho.bridge.publisher.MOST_QUEUED", 20)
+    monkeypatch.setattr("sekisho.bridge.connections.MOST_QUEUED", 20)
 
     async def scene() -> None:
         async with staged(path) as stage:

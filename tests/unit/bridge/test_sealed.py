@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import resource
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import pytest
 from sekisho.bridge import copies, sealed
 from sekisho.bridge.copies import SealedCopy
 from sekisho.bridge.publisher import Publisher
-from sekisho.bridge.sealed import HEAD_BYTES, Change, CopyError, Held, is_of, origin_of, read
+from sekisho.bridge.sealed import HEAD_BYTES, Change, CopyError, Held, SealedFile, is_of, origin_of, read
 from sekisho.core.model.snapshot import Catalog, Credential, Model, Provider
 from sekisho.core.wire import link
 from sekisho.kit.crypto import KeyRing
+from sekisho.kit.files import identity_at
 from sekisho.storage.errors import UnavailableError
 from tests.support.virtual_time import EPOCH, VirtualClock
 from tests.unit.bridge.test_publisher import Book, some_key, staged
@@ -412,3 +414,73 @@ def test_an_engine_that_woke_is_told_without_a_database(tmp_path: Path) -> None:
         await publisher.close()
 
     asyncio.run(scene())
+
+
+def begun(path: Path, held: Held, *changes: Change) -> None:
+    """The start of a node, with changes that come before the new whole can be there; all of it is on the disk at the end."""
+
+    async def scene() -> None:
+        async with _kept(path) as copy:
+            beginning = copy.begin(held)
+            for change in changes:
+                await copy.keep(change, never)
+                assert opened(path).revision == change.revision
+            await beginning
+            assert copy.trouble is None
+
+    asyncio.run(scene())
+
+
+def test_a_start_goes_on_with_the_copy_of_its_own_state(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(path, Change(2, gone=(some_key(0).digest,)))
+    first = identity_at(path)
+    released = threading.Event()
+    create = SealedFile.create
+
+    def create_late(self: SealedFile, whole: Held) -> None:
+        released.wait(10)
+        create(self, whole)
+
+    monkeypatch.setattr(SealedFile, "create", create_late)
+
+    async def scene() -> None:
+        async with _kept(path) as copy:
+            beginning = copy.begin(opened(path))
+            await copy.keep(Change(3, gone=(some_key(1).digest,)), never)
+            assert identity_at(path) == first, "it waited for no whole"
+            assert (opened(path).revision, ids(opened(path))) == (3, {"key2"})
+            released.set()
+            await beginning
+            assert identity_at(path) != first, "in the end there is a new one"
+            await copy.keep(Change(4, keys=(some_key(9),)), never)
+
+    asyncio.run(scene())
+    assert (opened(path).revision, ids(opened(path))) == (4, {"key2", "key9"})
+
+
+def test_a_start_behind_a_cut_change_writes_over_it(path: Path) -> None:
+    make(path, Change(2, gone=(some_key(0).digest,)))
+    with path.open("ab") as file:
+        file.write(sealed.LENGTH.pack(500) + b"cut")
+    begun(path, opened(path), Change(3, gone=(some_key(1).digest,)))
+    assert (opened(path).revision, ids(opened(path))) == (3, {"key2"})
+
+
+@pytest.mark.parametrize("state", ["none", "older", "another installation", "damaged", "no copy", "another database"])
+def test_a_start_begins_anew_beside_what_does_not_fit(path: Path, state: str) -> None:
+    held = whole(5, revision=7)
+    if state == "another database":
+        path.write_bytes(sealed.MAGIC + bytes(200))
+    elif state != "none":
+        make(path, Change(6 if state == "older" else 7), keys=2)
+    if state == "another installation":
+        held = msgspec.structs.replace(held, catalog=msgspec.structs.replace(held.catalog, instance="another"))
+    if state == "damaged":
+        data = bytearray(path.read_bytes())
+        data[-1] ^= 1
+        path.write_bytes(data)
+    if state == "no copy":
+        path.write_bytes(b"x")
+    begun(path, held, Change(8, gone=(some_key(4).digest,)))
+    assert (opened(path).revision, ids(opened(path))) == (8, {"key0", "key1", "key2", "key3"})
+    assert opened(path).catalog.instance == held.catalog.instance

@@ -50,9 +50,9 @@ def test_a_limited_list_goes_on_at_its_cursor(type_: Type, node: Node) -> None:
 
 def test_the_table_tells_the_state_of_each_key(type_: Type, node: Node) -> None:
     moment = "2026-01-31T09:00:00Z"
-    node.keys["k1"] = {"id": "k1", "label": "live", "created_at": moment, "rpm": 60, "models": ["up/x"]}
-    node.keys["k2"] = {"id": "k2", "label": "dead", "created_at": moment, "revoked_at": moment}
-    node.keys["k3"] = {"id": "k3", "label": "old", "created_at": moment, "expires_at": moment}
+    node.keys["k1"] = {"id": "k1", "label": "live", "created_at": moment, "rpm": 60, "models": ["up/x"], "state": "active"}
+    node.keys["k2"] = {"id": "k2", "label": "dead", "created_at": moment, "revoked_at": moment, "state": "revoked"}
+    node.keys["k3"] = {"id": "k3", "label": "old", "created_at": moment, "expires_at": moment, "state": "expired"}
     lines = {
         line.split()[0]: line.split() for line in type_("api-keys", "list", "--format", "text").out.splitlines() if line.startswith("k")
     }

@@ -150,7 +150,7 @@ def test_usage(type_: Type, node: Node, words: tuple[str, ...]) -> None:
     data = type_(*words).data
     assert data["totals"]["calls"] == 3
     query = node.requests[-1][2]
-    assert query == ({"period": "7d", "by": "model"} if len(words) == 1 else {"period": "24h", "by": "key"})
+    assert query == ({"period": "7d", "by": "model"} if len(words) == 1 else {"period": "24h", "by": "key"}) | {"tz": "UTC"}
     lines = [line.split() for line in type_(*words, "--format", "text").out.splitlines()]
     assert ["total", "3", "1", "0", "4,321", "0", "9", "$1.25"] in lines
 

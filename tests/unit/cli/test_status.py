@@ -52,10 +52,15 @@ def test_status_tells_what_was_set_aside_and_how_engines_are(type_: Type, node: 
         {"model": "huge", "state": "refused", "pid": None, "falls": 1, "last_error": "too little\nmemory"},
     ]
     _, told = node.answer("GET", "/api/status", {}, {})
-    node.scripted["GET", "/api/status"] = (200, {**told, "journal_set_aside": 2, "engines": engines})
+    node.scripted["GET", "/api/status"] = (
+        200,
+        {**told, "journal_set_aside": 2, "journals_full": 1, "journal_dropped": 1234, "engines": engines},
+    )
     out = type_("status", "--format", "text").out
     for piece in (
         "set aside     2 files of the journal; see: sekisho doctor",
+        "journal full  workers: 1; make room on the disk of the home",
+        "not recorded  1,234 records found no room in a journal",
         "engine        tiny awake, pid 99",
         "huge refused (too little",
     ):

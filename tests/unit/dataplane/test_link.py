@@ -9,7 +9,9 @@ import pytest
 from sekisho.core.model.snapshot import Catalog, Key, Model, Provider
 from sekisho.core.policy.access import Keys
 from sekisho.core.wire import link as wire
-from sekisho.dataplane.link import Link
+from sekisho.dataplane.counters import Counters
+from sekisho.dataplane.link import MOST_UNSENT, Link
+from sekisho.dataplane.sharing import Sharing
 from sekisho.kit.tasks import Tasks
 from tests.unit.dataplane.loops import brought, run, until
 
@@ -273,6 +275,95 @@ def test_a_node_that_does_not_read_is_noticed(tmp_path: Path) -> None:
             deaf.set()
             server.close()
             held[0].transport.abort()
+            await node.until(lambda: not node.link.connected)
+
+    run(scene())
+
+
+def test_a_node_that_hangs_for_hours_costs_no_memory(tmp_path: Path) -> None:
+    """Fifty thousand keys in use all the time: what is unsent stays bounded, and all of them are heard of when it reads again."""
+    names = [f"k{number}" for number in range(50_000)]
+
+    async def scene() -> None:
+        async with Node(tmp_path / "s") as node:
+            counters = Counters()
+            sharing = node.link.sharer = Sharing(counters, node.link, asyncio.get_running_loop())
+            taken = asyncio.Event()
+            held: list[asyncio.StreamWriter] = []
+            readers: list[asyncio.StreamReader] = []
+
+            async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                reader._limit = 1024  # type: ignore[attr-defined] # It reads no further ahead than that.
+                held.append(writer)
+                readers.append(reader)
+                taken.set()
+
+            def book() -> None:
+                now = asyncio.get_running_loop().time()
+                for name in names:
+                    meter = counters.meter(name)
+                    meter.requests_at = max(meter.requests_at, now) + 1.0
+                    meter.requests += 1
+
+            book()
+            server = await asyncio.start_unix_server(hold, node.path)
+            await taken.wait()
+            transport = node.link._transport
+            assert transport is not None
+            most = 0
+            for _ in range(20):
+                book()
+                sharing.tell()
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                    most = max(most, transport.get_write_buffer_size())
+            assert not node.link.keeps_up
+            assert most < MOST_UNSENT
+            assert node.link._transport is transport, "there was no need to cut it"
+            heard: dict[str, int] = {}
+            splitter = wire.Splitter()
+            while len(heard) < len(names):
+                for payload in splitter.feed(await readers[0].read(65536)):
+                    message = wire.decode_to_node(payload)
+                    if isinstance(message, wire.Counts):
+                        for count in message.counts:
+                            heard[count.key] = heard.get(count.key, 0) + count.requests
+            while set(heard.values()) != {21}:
+                for payload in splitter.feed(await readers[0].read(65536)):
+                    message = wire.decode_to_node(payload)
+                    if isinstance(message, wire.Counts):
+                        for count in message.counts:
+                            heard[count.key] += count.requests
+            server.close()
+            held[0].close()
+            await node.until(lambda: not node.link.connected)
+
+    run(scene())
+
+
+def test_a_link_that_nobody_reads_is_cut_and_made_anew(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Node(tmp_path / "s") as node:
+            taken: list[asyncio.StreamWriter] = []
+
+            async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                reader._limit = 1024  # type: ignore[attr-defined] # It reads no further ahead than that.
+                taken.append(writer)
+
+            sharer = node.link.sharer = Sharer()
+            server = await asyncio.start_unix_server(hold, node.path)
+            await node.until(lambda: len(taken) == 1)
+            page = wire.Counts(1.0, tuple(wire.Count(f"key {number}", 1, 1, 1) for number in range(wire.PAGE_KEYS)))
+            frames = 0
+            while node.link.connected:
+                node.link.count(page)
+                frames += 1
+                assert frames * len(wire.encode(page)) < 2 * MOST_UNSENT
+            await node.until(lambda: len(taken) == 2)
+            assert sharer.told == ["joined", "lost", "joined"]
+            server.close()
+            for each in taken:
+                each.close()
             await node.until(lambda: not node.link.connected)
 
     run(scene())

@@ -256,3 +256,25 @@ def test_clocks_are_set_before_anything_is_told() -> None:
         assert bench.left() == RPM - 1
 
     play(scene)
+
+
+def test_what_a_node_does_not_read_is_not_piled_up_and_nothing_of_it_is_lost() -> None:
+    """Keys at rest included: where they stand is said when it reads again."""
+
+    async def scene(bench: Bench) -> None:
+        names = {f"k{number}" for number in range(3 * wire.PAGE_KEYS)}
+        bench.hear(*(wire.Share(name, 3600.0, 0.0, 0) for name in names), whole=True)
+        bench.sharing.lost()
+        bench.sharing.joined()
+        bench.wire.keeps_up = False
+        for second in range(20):
+            bench.admit(f"late {second}")
+            await asyncio.sleep(1)
+        assert len(bench.wire.sent) == 1, "what was under way when it stopped reading"
+        bench.wire.keeps_up = True
+        await asyncio.sleep(1)
+        resumed = [count for _, counts in bench.wire.sent if counts.resumed for count in counts.counts]
+        assert {count.key for count in resumed} == {*names, *(f"late {second}" for second in range(20))}
+        assert len(resumed) == len(names) + 20, "nothing is said twice"
+
+    play(scene)

@@ -222,3 +222,16 @@ def test_an_origin_is_scheme_host_and_port(url: str, origin: tuple[str, str, int
 def test_what_is_no_plain_origin_is_refused(url: str) -> None:
     with pytest.raises(EgressError):
         origin_of(url)
+
+
+def test_a_form_is_sent_as_one_and_under_the_same_rules(upstream: Upstream) -> None:
+    egress = Egress()
+    url = upstream.base_url + "/models"
+    with pytest.raises(EgressError, match="public address"):
+        asyncio.run(egress.post(url, {"code": "c"}, headers={}))
+    assert upstream.connections == []
+    asyncio.run(egress.post(url, {"code": "a b&c", "state": "ü"}, headers={}, registered=origin_of(upstream.origin)))
+    (request,) = upstream.requests
+    assert (request.method, request.header("content-type")) == ("POST", "application/x-www-form-urlencoded")
+    assert request.body == b"code=a+b%26c&state=%C3%BC"
+    assert request.header("host") == f"127.0.0.1:{upstream.port}"

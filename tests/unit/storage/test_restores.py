@@ -64,7 +64,7 @@ def test_what_was_there_is_a_backup_that_can_be_restored(tmp_path: Path, ring: K
     back_up(database, ring, tmp_path / "second")
     # As a killed process leaves it: the last writes are in the WAL only.
     with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as held:
-        held.execute("INSERT INTO projects VALUES ('late', 'late', 1)")
+        held.execute("INSERT INTO projects (id, name, created_at) VALUES ('late', 'late', 1)")
         kept = (tmp_path / "s.db-wal", tmp_path / "s.db-shm", database)
         copies = {each.name: each.read_bytes() for each in kept}
         assert copies["s.db-wal"]
@@ -206,7 +206,7 @@ def test_a_database_that_another_program_uses_is_not_replaced(tmp_path: Path, ri
     back_up(database, ring, tmp_path / "b")
     with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        other.execute("INSERT INTO projects VALUES ('theirs', 'theirs', 1)")
+        other.execute("INSERT INTO projects (id, name, created_at) VALUES ('theirs', 'theirs', 1)")
         with pytest.raises(UnavailableError, match="in use by another program"):
             restore(tmp_path / "b", database, ring, home)
         other.execute("COMMIT")

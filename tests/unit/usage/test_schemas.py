@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sekisho.usage.model import COUNTED, Report, Row, Sums
-from sekisho.usage.schemas import ReportTold
+from sekisho.usage.reports.model import COUNTED, Latency, Part, Report, Row, Sums
+from sekisho.usage.reports.schemas import ReportTold
 
 NUMBERS = st.integers(0, 10**12)
 SUMS = st.builds(Sums, **dict.fromkeys(COUNTED, NUMBERS), costs=st.dictionaries(st.sampled_from(["USD", "EUR", "JPY"]), NUMBERS))
@@ -32,7 +32,8 @@ def test_adding_does_not_change_what_is_added() -> None:
 
 def test_a_report_is_told_with_means_and_one_cost_where_there_is_one() -> None:
     sums = Sums(calls=4, duration_us=8000, ttfb_us=900, ttfb_calls=3, costs={"USD": 15_000_000_000})
-    told = ReportTold.of(Report(0, 1_000_000, sums, (Row(3_600_000_000, None, sums), Row("up/m", None, Sums())), truncated=False))
+    rows = (Row(3_600_000_000, None, sums), Row("up/m", None, Sums()))
+    told = ReportTold.of(Report(Part(0, 1_000_000, sums, Latency()), rows, truncated=False, before=None, sampled=None))
     document = told.model_dump(mode="json", by_alias=True)
     assert document["period"] == {"from": "1970-01-01T00:00:00.000000Z", "to": "1970-01-01T00:00:01.000000Z"}
     assert (document["totals"]["duration_ms"], document["totals"]["ttfb_ms"]) == (2.0, 0.3)

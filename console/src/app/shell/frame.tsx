@@ -1,9 +1,10 @@
 /** The frame around all screens: menu, keys, palette, feed; and the guard that shows strangers the door. */
 import { useQuery } from "@tanstack/react-query";
-import { Outlet, useNavigate } from "@tanstack/react-router";
+import { Outlet, useLocation, useNavigate } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 
+import { NotFound } from "@/app/broken";
 import { nothingOpen, screens } from "@/app/manifest";
 import { KeyHelp } from "@/app/shell/key-help";
 import { Palette } from "@/app/shell/palette";
@@ -15,14 +16,16 @@ import { Dialog } from "@/components/dialog";
 import { ApiError, whenSessionEnds } from "@/lib/api/request";
 import { live } from "@/lib/live";
 import { queryClient } from "@/lib/query";
-import { meQuery, sessionLost } from "@/lib/session";
+import { useMay } from "@/lib/rights";
+import { mayBeIn, meQuery, sessionLost, wentOut } from "@/lib/session";
 import { useShortcuts } from "@/lib/shortcuts";
 import { useStore } from "@/lib/store";
 import { keyHelp, palette } from "@/app/shell/state";
 
 export function Frame() {
   const { t } = useTranslation();
-  const me = useQuery(meQuery);
+  const me = useQuery({ ...meQuery, enabled: mayBeIn() });
+  if (me.data === undefined && !mayBeIn()) return <ToLogin />;
   if (me.isPending) return <Waiting />;
   if (me.isError && me.data === undefined) {
     if (me.error instanceof ApiError && me.error.status === 401) return <ToLogin />;
@@ -46,6 +49,7 @@ export function Frame() {
 function ToLogin() {
   const navigate = useNavigate();
   useEffect(() => {
+    wentOut();
     const here = window.location.pathname + window.location.search;
     if (window.location.pathname !== "/login") void navigate({ to: "/login", search: here === "/" ? {} : { next: here }, replace: true });
   }, [navigate]);
@@ -66,6 +70,10 @@ function Inside() {
   const { t } = useTranslation();
   const navigate = useNavigate();
   const lost = useStore(sessionLost);
+  const may = useMay();
+  const path = useLocation({ select: (location) => location.pathname });
+  const here = screens.find((screen) => screen.path !== "/" && (path === screen.path || path.startsWith(`${screen.path}/`)));
+  const denied = here !== undefined && !may(here.needs);
   useEffect(() => {
     whenSessionEnds(() => sessionLost.set(true));
     live.start();
@@ -78,7 +86,7 @@ function Inside() {
     "mod+k": () => palette.set(true),
     "/": () => palette.set(true),
     "?": () => keyHelp.set(true),
-    ...Object.fromEntries(screens.map((screen) => [screen.keys, () => void navigate({ to: screen.to, params: nothingOpen })])),
+    ...Object.fromEntries(screens.filter((screen) => may(screen.needs)).map((screen) => [screen.keys, () => void navigate({ to: screen.to, params: nothingOpen })])),
   });
   return (
     <div className="grid h-dvh grid-cols-[minmax(0,1fr)] sm:grid-cols-[56px_minmax(0,1fr)] md:grid-cols-[208px_minmax(0,1fr)] xl:grid-cols-[232px_minmax(0,1fr)]">
@@ -87,7 +95,7 @@ function Inside() {
       </a>
       <Sidebar />
       <div className="flex h-dvh min-w-0 flex-col max-sm:pb-[60px]">
-        <Outlet />
+        {denied ? <NotFound /> : <Outlet />}
       </div>
       <BottomBar />
       <Palette />

@@ -4,14 +4,16 @@ import { useTranslation } from "react-i18next";
 import { screens } from "@/app/manifest";
 import { keyHelp } from "@/app/shell/state";
 import { Dialog } from "@/components/dialog";
+import { useMay } from "@/lib/rights";
 import { useStore } from "@/lib/store";
 
 export function KeyHelp() {
   const { t } = useTranslation();
   const open = useStore(keyHelp);
+  const may = useMay();
   const rows: [string, string][] = [
     ["Ctrl K · /", t("keysHelp.palette")],
-    ...screens.map((screen): [string, string] => [screen.keys, t("keysHelp.go", { screen: t(`nav.${screen.id}`) })]),
+    ...screens.filter((screen) => may(screen.needs)).map((screen): [string, string] => [screen.keys, t("keysHelp.go", { screen: t(`nav.${screen.id}`) })]),
     ["c", t("keysHelp.create")],
     ["j k ↑ ↓", t("keysHelp.rows")],
     ["Enter · Esc", t("keysHelp.drawer")],

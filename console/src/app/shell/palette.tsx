@@ -11,9 +11,10 @@ import { keyHelp, palette } from "@/app/shell/state";
 import { toast } from "@/components/toast";
 import { Icon, type IconName } from "@/components/icon";
 import { changeLanguage, useLanguage } from "@/i18n";
-import { keyNamesQuery, modelsQuery, providersQuery } from "@/lib/catalog";
+import { modelsQuery, providersQuery, useKeyNames } from "@/lib/catalog";
 import { copyText } from "@/components/copy";
 import { density, theme } from "@/lib/preferences";
+import { type Right, useMay } from "@/lib/rights";
 import { useStore } from "@/lib/store";
 
 interface Found {
@@ -53,22 +54,26 @@ function Choices({ close }: { close: () => void }) {
   const [place, setPlace] = useState(0);
   const providers = useQuery(providersQuery).data;
   const models = useQuery(modelsQuery).data;
-  const keys = useQuery(keyNamesQuery).data;
+  const keys = useKeyNames().data;
+  const may = useMay();
 
   const all = useMemo((): Found[] => {
     const go = t("palette.goTo");
     const doing = t("palette.act");
     const last = { last: "24h" };
-    return [
-      ...screens.map((screen): Found => ({ id: `screen-${screen.id}`, label: t(`nav.${screen.id}`), kind: go, icon: screen.icon, hint: screen.keys, act: () => void navigate({ to: screen.to, params: nothingOpen }) })),
-      { id: "create-key", label: t("keys.create"), kind: doing, icon: "plus", hint: "sekisho api-keys create", act: () => void navigate({ to: "/keys/{-$keyId}", params: { keyId: undefined }, search: { create: "1" } }) },
-      { id: "add-provider", label: t("providers.add"), kind: doing, icon: "plus", hint: "sekisho providers add", act: () => void navigate({ to: "/providers/{-$name}", params: { name: undefined }, search: { add: "1" } }) },
+    const acts: (Found & { needs?: Right })[] = [
+      ...screens.filter((screen) => may(screen.needs)).map((screen): Found => ({ id: `screen-${screen.id}`, label: t(`nav.${screen.id}`), kind: go, icon: screen.icon, hint: screen.keys, act: () => void navigate({ to: screen.to, params: nothingOpen }) })),
+      { id: "create-key", needs: "keys.write", label: t("keys.create"), kind: doing, icon: "plus", hint: "sekisho api-keys create", act: () => void navigate({ to: "/keys/{-$keyId}", params: { keyId: undefined }, search: { create: "1" } }) },
+      { id: "add-provider", needs: "catalog.write", label: t("providers.add"), kind: doing, icon: "plus", hint: "sekisho providers add", act: () => void navigate({ to: "/providers/{-$name}", params: { name: undefined }, search: { add: "1" } }) },
       { id: "failed", label: t("palette.failedCalls"), kind: doing, icon: "calls", act: () => void navigate({ to: "/calls/{-$callId}", params: { callId: undefined }, search: { ...last, status: "failed" } }) },
-      { id: "unpriced", label: t("palette.unpriced"), kind: doing, icon: "models", act: () => void navigate({ to: "/models", search: { show: "unpriced" } }) },
+      { id: "unpriced", needs: "catalog.write", label: t("palette.unpriced"), kind: doing, icon: "models", act: () => void navigate({ to: "/models", search: { show: "unpriced" } }) },
       { id: "tail", label: t("palette.tail"), kind: doing, icon: "calls", hint: "sekisho calls tail", act: () => void navigate({ to: "/calls/{-$callId}", params: { callId: undefined } }) },
       { id: "compare", label: t("palette.compare"), kind: doing, icon: "playground", act: () => void navigate({ to: "/playground" }) },
-      { id: "doctor", label: t("system.runDoctor"), kind: doing, icon: "system", hint: "sekisho doctor", act: () => void navigate({ to: "/system" }) },
-      { id: "backup", label: t("system.backUp"), kind: doing, icon: "system", hint: "sekisho backup create", act: () => void navigate({ to: "/system" }) },
+      { id: "doctor", needs: "system", label: t("system.runDoctor"), kind: doing, icon: "system", hint: "sekisho doctor", act: () => void navigate({ to: "/system" }) },
+      { id: "backup", needs: "system", label: t("system.backUp"), kind: doing, icon: "system", hint: "sekisho backup create", act: () => void navigate({ to: "/system" }) },
+      { id: "invite", needs: "users", label: t("people.invite"), kind: doing, icon: "plus", act: () => void navigate({ to: "/people/{-$userId}", params: { userId: undefined }, search: { invite: "1" } }) },
+      { id: "create-project", needs: "projects.write", label: t("projects.create"), kind: doing, icon: "plus", hint: "sekisho projects create", act: () => void navigate({ to: "/projects/{-$project}", params: { project: undefined }, search: { create: "1" } }) },
+      { id: "verify", needs: "audit", label: t("audit.verify"), kind: doing, icon: "audit", hint: "sekisho check --audit", act: () => void navigate({ to: "/audit/{-$row}", params: { row: undefined } }) },
       { id: "theme", label: t("palette.theme"), kind: doing, icon: "settings", act: () => theme.set(document.documentElement.dataset["theme"] === "dark" ? "light" : "dark") },
       { id: "language", label: language === "ja" ? "English" : "日本語", kind: t("palette.language"), icon: "settings", act: () => void changeLanguage(language === "ja" ? "en" : "ja") },
       { id: "density", label: t("palette.density"), kind: doing, icon: "settings", act: () => density.set(density.get() === "compact" ? "normal" : "compact") },
@@ -79,7 +84,8 @@ function Choices({ close }: { close: () => void }) {
       ...(keys ?? []).map((each): Found => ({ id: `key-${each.id}`, label: each.label, kind: t("word.key"), icon: "keys", act: () => void navigate({ to: "/keys/{-$keyId}", params: { keyId: each.id } }) })),
       ...(models?.models ?? []).map((each): Found => ({ id: `model-${each.id}`, label: each.id, kind: t("word.model"), icon: "models", act: () => void navigate({ to: "/calls/{-$callId}", params: { callId: undefined }, search: { ...last, model: each.id } }) })),
     ];
-  }, [t, navigate, language, providers, keys, models]);
+    return acts.filter((each) => may(each.needs));
+  }, [t, navigate, language, providers, keys, models, may]);
 
   const found = useMemo(() => {
     const wanted = text.trim();

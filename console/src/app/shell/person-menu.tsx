@@ -9,7 +9,7 @@ import { changeLanguage, useLanguage } from "@/i18n";
 import { auth } from "@/lib/api/contract";
 import { theme } from "@/lib/preferences";
 import { queryClient } from "@/lib/query";
-import { meQuery } from "@/lib/session";
+import { meQuery, wentOut } from "@/lib/session";
 import { useStore } from "@/lib/store";
 
 export function initials(name: string): string {
@@ -20,6 +20,7 @@ export function initials(name: string): string {
 
 export async function logOut(): Promise<void> {
   await auth.logout().catch(() => undefined);
+  wentOut();
   queryClient.clear();
   window.location.assign("/login");
 }

@@ -57,10 +57,12 @@ export function Screen({ id, tabs, actions, liveState, filled = false, children 
           <Mark size={20} />
         </span>
         <h1 className="text-title font-semibold">{title}</h1>
-        {tabs}
+        {/* On a telephone tabs and acts have a row of their own. */}
+        {tabs === undefined && actions === undefined ? null : <span aria-hidden="true" className="hidden h-0 max-sm:order-1 max-sm:block max-sm:basis-full" />}
+        <div className="flex max-w-full items-center max-sm:order-2 max-sm:flex-1 empty:hidden">{tabs}</div>
         <span className="flex-1" />
         {liveState === undefined ? <LiveState /> : liveState}
-        <div className="flex flex-wrap items-center gap-2 max-sm:order-last empty:hidden">{actions}</div>
+        <div className="flex flex-wrap items-center gap-2 max-sm:order-3 empty:hidden">{actions}</div>
         <button
           type="button"
           onClick={() => palette.set(true)}

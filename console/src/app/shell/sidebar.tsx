@@ -8,9 +8,10 @@ import { Icon, Mark, StateMark } from "@/components/icon";
 import { Menu } from "@/components/menu";
 import { useFormat } from "@/i18n";
 import { providersQuery } from "@/lib/catalog";
-import { statusQuery } from "@/lib/status";
+import { useMay } from "@/lib/rights";
+import { useStatus } from "@/lib/status";
 
-const middle = ["first", "watch", "publish", "local"] as const satisfies Group[];
+const middle = ["first", "watch", "publish", "local", "govern"] as const satisfies Group[];
 
 function Place({ screen, note }: { screen: ScreenEntry; note?: React.ReactNode }) {
   const { t } = useTranslation();
@@ -29,10 +30,17 @@ function Place({ screen, note }: { screen: ScreenEntry; note?: React.ReactNode }
   );
 }
 
+/** The screens that are for whoever is here. */
+function useScreens(): readonly ScreenEntry[] {
+  const may = useMay();
+  return screens.filter((screen) => may(screen.needs));
+}
+
 export function Sidebar() {
   const { t } = useTranslation();
+  const own = useScreens();
   const format = useFormat();
-  const status = useQuery(statusQuery);
+  const status = useStatus();
   const providers = useQuery(providersQuery);
   const failing = (providers.data ?? []).filter((provider) => provider.enabled && provider.state === "failing").length;
   const notes: Partial<Record<ScreenEntry["id"], React.ReactNode>> = {
@@ -56,16 +64,16 @@ export function Sidebar() {
           </small>
         </span>
       </div>
-      {middle.map((group) => (
+      {middle.filter((group) => own.some((screen) => screen.group === group)).map((group) => (
         <div key={group} role="group" aria-label={group === "first" ? undefined : t(`nav.group.${group}`)} className="flex flex-col gap-0.5 sm:max-md:items-center">
           {group === "first" ? null : <div className="px-2 pt-3 pb-[3px] text-axis text-ink-3 sm:max-md:invisible sm:max-md:h-2 sm:max-md:p-0">{t(`nav.group.${group}`)}</div>}
-          {screens.filter((screen) => screen.group === group).map((screen) => (
+          {own.filter((screen) => screen.group === group).map((screen) => (
             <Place key={screen.id} screen={screen} note={notes[screen.id]} />
           ))}
         </div>
       ))}
       <div className="mt-auto flex flex-col gap-0.5 border-t border-line pt-2 sm:max-md:items-center">
-        {screens.filter((screen) => screen.group === "last").map((screen) => (
+        {own.filter((screen) => screen.group === "last").map((screen) => (
           <Place key={screen.id} screen={screen} note={notes[screen.id]} />
         ))}
       </div>
@@ -75,14 +83,15 @@ export function Sidebar() {
 
 export function BottomBar() {
   const { t } = useTranslation();
+  const own = useScreens();
   const navigate = useNavigate();
   const look = "flex flex-col items-center justify-center gap-[3px] text-axis/[14px] text-ink-2 hover:no-underline data-[status=active]:font-semibold data-[status=active]:text-ai-strong";
   return (
     <nav aria-label={t("shell.menu")} className="fixed inset-x-0 bottom-0 z-20 grid h-[60px] grid-cols-5 border-t border-line bg-surface sm:hidden">
-      {screens.filter((screen) => screen.bar === true).map((screen) => (
+      {own.filter((screen) => screen.bar === true).map((screen) => (
         <Link key={screen.id} to={screen.to} params={nothingOpen} activeOptions={{ exact: screen.path === "/", includeSearch: false }} className={look}>
           <Icon name={screen.icon} />
-          {t(`nav.${screen.id}`)}
+          <span className="max-w-full whitespace-nowrap [font-feature-settings:'palt'] [:lang(ja)_&]:tracking-[-0.04em]">{t(`nav.${screen.id}`)}</span>
         </Link>
       ))}
       <Menu
@@ -93,7 +102,7 @@ export function BottomBar() {
             {t("nav.more")}
           </button>
         }
-        entries={screens.filter((screen) => screen.bar !== true).map((screen) => ({ label: t(`nav.${screen.id}`), act: () => void navigate({ to: screen.to, params: nothingOpen }) }))}
+        entries={own.filter((screen) => screen.bar !== true).map((screen) => ({ label: t(`nav.${screen.id}`), act: () => void navigate({ to: screen.to, params: nothingOpen }) }))}
       />
     </nav>
   );

@@ -6,8 +6,7 @@ import { Button } from "@/components/button";
 import { SecretField, TextField } from "@/components/field";
 import { auth } from "@/lib/api/contract";
 import { ApiError } from "@/lib/api/request";
-import { queryClient } from "@/lib/query";
-import { meQuery } from "@/lib/session";
+import { cameIn } from "@/lib/session";
 
 export function LoginForm({ onDone }: { onDone: () => void }) {
   const { t } = useTranslation();
@@ -32,8 +31,7 @@ export function LoginForm({ onDone }: { onDone: () => void }) {
     setBusy(true);
     setFault(null);
     try {
-      await auth.login({ email: email.trim(), password, ...(code === null ? {} : { totp: code.replaceAll(" ", "") }) });
-      await queryClient.query({ ...meQuery, staleTime: 0 });
+      cameIn(await auth.login({ email: email.trim(), password, ...(code === null ? {} : { totp: code.replaceAll(" ", "") }) }));
       onDone();
     } catch (error) {
       setBusy(false);
@@ -41,7 +39,7 @@ export function LoginForm({ onDone }: { onDone: () => void }) {
       if (error.fault.code === "totp_required") return setCode("");
       if (error.fault.code === "totp_invalid") return setFault({ field: "code", text: t("login.wrongCode") });
       if (error.status === 429) {
-        setWait(Number(/\d+/.exec(error.fault.message)?.[0] ?? 10));
+        setWait(error.retryAfter ?? 10);
         return setFault({ field: "password", text: t("login.tooMany") });
       }
       if (error.status === 0) return setFault({ field: "password", text: t("error.unreachable") });

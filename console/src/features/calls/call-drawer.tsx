@@ -1,4 +1,5 @@
 /** One call explained: a sentence, facts, where its time went, its tokens and what they cost. */
+import type { TFunction } from "i18next";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Trans, useTranslation } from "react-i18next";
@@ -15,7 +16,7 @@ import type { Call, Model } from "@/lib/api/types";
 import { gatewayBase } from "@/lib/gateway";
 import { shortId } from "@/lib/format";
 import { snippets } from "@/lib/snippets";
-import { statusQuery } from "@/lib/status";
+import { useStatus } from "@/lib/status";
 
 interface Props {
   id: string;
@@ -26,7 +27,7 @@ interface Props {
 
 export function CallDrawer({ id, known, onStep, onClose }: Props) {
   const { t } = useTranslation();
-  const port = useQuery(statusQuery).data?.ports.gateway;
+  const port = useStatus().data?.ports.gateway;
   const told = useQuery({ queryKey: ["calls", "one", id], queryFn: () => request<Call>("GET", `/api/calls/${encodeURIComponent(id)}`), placeholderData: known, staleTime: Number.POSITIVE_INFINITY, retry: 3, retryDelay: 700 });
   const call = told.data;
   const curl = () => (call === undefined ? "" : snippets(gatewayBase(port), { model: call.model, messages: [{ role: "user", content: "…" }], ...(call.stream ? { stream: true } : {}) }).curl);
@@ -66,7 +67,7 @@ export function CallDrawer({ id, known, onStep, onClose }: Props) {
   );
 }
 
-export function sentenceOf(call: Call, t: ReturnType<typeof useTranslation>["t"], duration: string): string {
+export function sentenceOf(call: Call, t: TFunction, duration: string): string {
   if (call.status === "cancelled") return t("calls.saidCancelled", { duration });
   if (call.status === "failed") {
     if (call.error?.code === "worker_lost") return t("calls.saidLost");

@@ -18,7 +18,7 @@ import { type CallFilters, matches, queryOf, spans, statuses } from "@/features/
 import { useFormat } from "@/i18n";
 import { request } from "@/lib/api/request";
 import type { Call, CallPage } from "@/lib/api/types";
-import { keyNamesQuery, modelsQuery, providersQuery } from "@/lib/catalog";
+import { modelsQuery, providersQuery, useKeyNames } from "@/lib/catalog";
 import { live } from "@/lib/live";
 import { useShortcuts } from "@/lib/shortcuts";
 
@@ -55,7 +55,7 @@ export function Calls() {
     return [...fresh, ...listed.filter((call) => !known.has(call.id))];
   }, [pages.data, fresh]);
 
-  const keys = useQuery(keyNamesQuery).data ?? [];
+  const keys = useKeyNames().data ?? [];
   const models = useQuery(modelsQuery).data?.models ?? [];
   const providers = useQuery(providersQuery).data ?? [];
 

@@ -11,7 +11,7 @@ import { Pass } from "@/features/keys/pass";
 import { useFormat } from "@/i18n";
 import { ApiError, request } from "@/lib/api/request";
 import type { KeyCreated } from "@/lib/api/types";
-import { modelsQuery } from "@/lib/catalog";
+import { modelsQuery, projectsQuery, writableIn } from "@/lib/catalog";
 import { keep, kept } from "@/lib/preferences";
 
 const DAY = 86_400;
@@ -20,6 +20,7 @@ type Life = keyof typeof lives;
 
 interface Draft {
   label: string;
+  project: string;
   models: string;
   rpm: string;
   tpm: string;
@@ -27,7 +28,7 @@ interface Draft {
   life: Life;
 }
 
-const empty: Draft = { label: "", models: "", rpm: "", tpm: "", concurrency: "", life: "never" };
+const empty: Draft = { label: "", project: "", models: "", rpm: "", tpm: "", concurrency: "", life: "never" };
 
 function drafted(): Draft {
   try {
@@ -48,8 +49,10 @@ export function CreateKeyDialog({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation();
   const format = useFormat();
   const client = useQueryClient();
-  const models = useQuery(modelsQuery).data?.models ?? [];
   const [draft, setDraft] = useState(drafted);
+  const models = useQuery(modelsQuery).data?.models ?? [];
+  const projects = (useQuery(projectsQuery).data ?? []).filter(writableIn);
+  const project = projects.find((each) => each.name === draft.project) ?? projects.find((each) => each.name === "default") ?? projects[0];
   const [faults, setFaults] = useState<Partial<Record<keyof Draft, string>>>({});
   const attempt = useRef(crypto.randomUUID());
 
@@ -66,7 +69,7 @@ export function CreateKeyDialog({ onClose }: { onClose: () => void }) {
       const number = (text: string) => limitOf(text) as number | null;
       return request<KeyCreated>("POST", "/api/keys", {
         idempotencyKey: attempt.current,
-        body: { label: draft.label.trim(), models: scope.length === 0 ? null : scope, rpm: number(draft.rpm), tpm: number(draft.tpm), concurrency: number(draft.concurrency), expires_in_s: lives[draft.life] },
+        body: { label: draft.label.trim(), project: project?.name ?? null, models: scope.length === 0 ? null : scope, rpm: number(draft.rpm), tpm: number(draft.tpm), concurrency: number(draft.concurrency), expires_in_s: lives[draft.life] },
       });
     },
     onSuccess: () => {
@@ -112,6 +115,7 @@ export function CreateKeyDialog({ onClose }: { onClose: () => void }) {
       <form onSubmit={send} noValidate className="flex flex-col gap-3.5">
         {creating.isError && !placed ? <Failed error={creating.error} /> : null}
         <TextField label={t("keys.name")} help={t("keys.nameHelp")} value={draft.label} error={faults.label} maxLength={200} autoComplete="off" onChange={(event) => change({ label: event.target.value })} />
+        <SelectField label={t("keys.project")} value={project?.name ?? ""} error={faults.project} onChange={(event) => change({ project: event.target.value })} options={projects.map((each) => ({ value: each.name, label: each.title === each.name ? each.name : `${each.title} (${each.name})` }))} />
         <TextField label={t("keys.mayCall")} help={t("keys.mayCallHelp")} placeholder={t("keys.allModels")} list="models-known" value={draft.models} error={faults.models} autoComplete="off" spellCheck={false} onChange={(event) => change({ models: event.target.value })} />
         <datalist id="models-known">
           {models.slice(0, 200).map((model) => (

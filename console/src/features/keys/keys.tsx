@@ -60,7 +60,7 @@ export function Keys() {
 
   const columns: Column<Key>[] = [
     { id: "name", head: t("keys.name"), cell: (key) => <b>{key.label}</b>, width: "minmax(120px,1.6fr)" },
-    { id: "begins", head: t("keys.beginsWith"), cell: (key) => <code className="font-mono text-ink-2">sk-sek-{key.id.slice(0, 4)}…</code>, width: "128px", from: "md" },
+    { id: "begins", head: t("keys.beginsWith"), cell: (key) => <code className="font-mono text-ink-2">sk-sek-{key.id.slice(0, 4)}…</code>, width: "128px", from: "md", hideWithDrawer: true },
     { id: "project", head: t("keys.project"), cell: (key) => key.project, width: "minmax(80px,1fr)", from: "lg", hideWithDrawer: true },
     { id: "models", head: t("keys.mayCall"), cell: (key) => (key.models === null ? t("keys.allModels") : key.models.join(", ")), width: "minmax(100px,1.3fr)", from: "md" },
     { id: "limits", head: t("keys.limits"), cell: limits, width: "minmax(120px,1.2fr)", from: "lg", hideWithDrawer: true },

@@ -1,5 +1,4 @@
 /** A key is a travel pass: secret, scope, limits and expiry on one slip. Shown once; tried out before one leaves. */
-import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { Trans, useTranslation } from "react-i18next";
@@ -11,7 +10,7 @@ import { Icon, StateMark } from "@/components/icon";
 import { useFormat } from "@/i18n";
 import { type Answered, chat, gatewayBase, GatewayError } from "@/lib/gateway";
 import { snippets } from "@/lib/snippets";
-import { statusQuery } from "@/lib/status";
+import { useStatus } from "@/lib/status";
 
 export interface Issued {
   title: string;
@@ -34,7 +33,7 @@ function modelFor(scope: string[] | null): string {
 export function Pass({ issued, onClose }: { issued: Issued; onClose: () => void }) {
   const { t } = useTranslation();
   const format = useFormat();
-  const port = useQuery(statusQuery).data?.ports.gateway;
+  const port = useStatus().data?.ports.gateway;
   const base = gatewayBase(port);
   const [copied, copy] = useCopied();
   const [stored, setStored] = useState(false);
@@ -50,7 +49,7 @@ export function Pass({ issued, onClose }: { issued: Issued; onClose: () => void 
   async function tryOut() {
     setTrial("running");
     try {
-      setTrial(await chat({ base, key: issued.plainKey, body: { model: "sandbox/echo", messages: [{ role: "user", content: "ping" }] } }));
+      setTrial(await chat({ key: issued.plainKey, body: { model: "sandbox/echo", messages: [{ role: "user", content: "ping" }] } }));
     } catch (error) {
       setTrial(error instanceof GatewayError ? error : new GatewayError(0, "unreachable", String(error), ""));
     }
@@ -105,7 +104,7 @@ export function Pass({ issued, onClose }: { issued: Issued; onClose: () => void 
       ) : trial instanceof GatewayError ? (
         <p role="alert" className="mt-2.5 flex items-baseline gap-2 rounded-panel bg-shu-wash px-3 py-2 text-ui text-shu">
           <StateMark state="failed" />
-          {trial.status === 0 ? t("playground.unreachable", { base }) : `${trial.message} (${trial.status})`}
+          {trial.status === 0 ? t("playground.unreachable", { base: location.origin }) : `${trial.message} (${trial.status})`}
         </p>
       ) : (
         <p role="status" className="mt-2.5 flex flex-wrap items-center gap-2 rounded-panel bg-roku-wash px-3 py-2 text-ui text-roku">

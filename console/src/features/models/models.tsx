@@ -13,6 +13,7 @@ import { Empty, Failed, Rows, Tag } from "@/components/panel";
 import { RateDialog } from "@/features/models/rate-dialog";
 import { useFormat } from "@/i18n";
 import type { Model } from "@/lib/api/types";
+import { useMay } from "@/lib/rights";
 import { modelsQuery, providersQuery } from "@/lib/catalog";
 import { reportQuery } from "@/lib/periods";
 
@@ -28,6 +29,7 @@ export function Models() {
   const search = useSearch({ from: "/frame/models" });
   const [rating, setRating] = useState<Model | null>(null);
   const models = useQuery(modelsQuery);
+  const rates = useMay()("catalog.write");
   const providers = useQuery(providersQuery).data ?? [];
   const report = useQuery(reportQuery("24h", "model"));
   const rows = new Map((report.data?.rows ?? []).map((row) => [row.key, row]));
@@ -80,7 +82,7 @@ export function Models() {
           <Link to="/playground" search={{ models: model.id }} className="px-2 leading-[26px]">
             {t("models.try")}
           </Link>
-          {isFree(model) ? null : (
+          {isFree(model) || !rates ? null : (
             <Button size="small" onClick={() => setRating(model)}>
               {t("models.setRate")}
             </Button>
@@ -121,7 +123,7 @@ export function Models() {
           columns={columns}
           rowHeight={40}
           idOf={(model) => model.id}
-          onOpen={(model) => (isFree(model) ? void navigate({ to: "/playground", search: { models: model.id } }) : setRating(model))}
+          onOpen={(model) => (isFree(model) || !rates ? void navigate({ to: "/playground", search: { models: model.id } }) : setRating(model))}
           phone={(model) => (
             <>
               <b className="block truncate">{model.id}</b>

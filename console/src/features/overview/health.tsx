@@ -9,13 +9,13 @@ import { useFormat } from "@/i18n";
 import { providersQuery } from "@/lib/catalog";
 import { type Range, reportQuery } from "@/lib/periods";
 import { providerState } from "@/lib/provider-state";
-import { statusQuery } from "@/lib/status";
+import { useStatus } from "@/lib/status";
 
 export function Health({ range }: { range: Range }) {
   const { t } = useTranslation();
   const format = useFormat();
   const providers = useQuery(providersQuery);
-  const status = useQuery(statusQuery);
+  const status = useStatus();
   const report = useQuery(reportQuery(range, "provider"));
   const rows = new Map((report.data?.rows ?? []).map((row) => [row.key, row]));
   const columns = "grid grid-cols-[12px_minmax(64px,auto)_minmax(0,1fr)_auto] items-center gap-2 px-3.5 h-[25px] text-ui max-sm:h-11";

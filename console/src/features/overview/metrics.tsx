@@ -7,6 +7,7 @@ import { Skeleton } from "@/components/panel";
 import { Sparkline } from "@/components/sparkline";
 import { useFormat } from "@/i18n";
 import type { Parts } from "@/lib/format";
+import type { Report } from "@/lib/api/types";
 import type { Periods, Range, Sum } from "@/lib/periods";
 
 interface Metric {
@@ -17,7 +18,15 @@ interface Metric {
   to: ReactNode;
 }
 
-export function Metrics({ periods, range, currency }: { periods: Periods | undefined; range: Range; currency: string }) {
+interface Props {
+  periods: Periods | undefined;
+  /** Of the whole range: with it come the percentiles, which hours cannot be added up to. */
+  totals: Report["totals"] | undefined;
+  range: Range;
+  currency: string;
+}
+
+export function Metrics({ periods, totals, range, currency }: Props) {
   const { t } = useTranslation();
   const format = useFormat();
   const line = (
@@ -55,6 +64,7 @@ export function Metrics({ periods, range, currency }: { periods: Periods | undef
   const share = (sum: Sum) => (sum.calls === 0 ? 0 : sum.failed / sum.calls);
   const none: Parts = { value: "–", unit: "" };
   const time = (ms: number | null): Parts => (ms === null ? none : format.durationParts(ms));
+  const high = (ms: number | null) => (ms === null ? "" : t("metric.p95", { time: format.duration(ms) }));
   const percent = format.percent(share(now));
   const compare = (a: number | null, b: number | null) => (!known || a === null || b === null ? "" : format.change(a, b));
   const usage = (measure: string) => ({ to: "/usage" as const, search: { range, measure } });
@@ -69,8 +79,8 @@ export function Metrics({ periods, range, currency }: { periods: Periods | undef
       read: share,
       door: { to: "/calls/{-$callId}", search: { last: range, status: "failed" } },
     },
-    { name: t("metric.duration"), parts: time(now.durationMs), change: compare(now.durationMs, before.durationMs), read: (sum) => sum.durationMs, door: { to: "/calls/{-$callId}", search: { last: range } } },
-    { name: t("metric.firstByte"), parts: time(now.ttfbMs), change: compare(now.ttfbMs, before.ttfbMs), read: (sum) => sum.ttfbMs, door: { to: "/calls/{-$callId}", search: { last: range } } },
+    { name: t("metric.durationP50"), parts: time(totals?.duration_p50_ms ?? null), change: high(totals?.duration_p95_ms ?? null), read: (sum) => sum.durationMs, door: { to: "/calls/{-$callId}", search: { last: range } } },
+    { name: t("metric.firstByteP50"), parts: time(totals?.ttfb_p50_ms ?? null), change: high(totals?.ttfb_p95_ms ?? null), read: (sum) => sum.ttfbMs, door: { to: "/calls/{-$callId}", search: { last: range } } },
   ];
   return (
     <>

@@ -1,4 +1,5 @@
 /** Is all well, and what needs me? */
+import type { TFunction } from "i18next";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useMemo } from "react";
@@ -17,12 +18,13 @@ import { PassingNow } from "@/features/overview/passing-now";
 import { useFormat } from "@/i18n";
 import { request } from "@/lib/api/request";
 import type { Findings, Row } from "@/lib/api/types";
-import { keyNamesQuery, providersQuery } from "@/lib/catalog";
+import { providersQuery, useKeyNames } from "@/lib/catalog";
 import { gatewayBase } from "@/lib/gateway";
 import { passing } from "@/lib/live";
 import { doubleReport, type Range, rangeOf, ranges, reportQuery, split } from "@/lib/periods";
 import { snippets } from "@/lib/snippets";
-import { statusQuery } from "@/lib/status";
+import { useMay } from "@/lib/rights";
+import { useStatus } from "@/lib/status";
 import { useStore } from "@/lib/store";
 
 const SHOWN = 5;
@@ -35,39 +37,39 @@ export function Overview() {
   const report = useQuery(doubleReport(range));
   const models = useQuery(reportQuery(range, "model"));
   const keys = useQuery(reportQuery(range, "key"));
-  const status = useQuery(statusQuery);
+  const status = useStatus();
   const providers = useQuery(providersQuery);
-  const keyList = useQuery(keyNamesQuery);
-  const findings = useQuery({ queryKey: ["doctor"], queryFn: () => request<Findings>("GET", "/api/doctor"), staleTime: 300_000 });
+  const keyList = useKeyNames();
+  const may = useMay();
+  const mends = may("catalog.write");
+  const findings = useQuery({ queryKey: ["doctor"], queryFn: () => request<Findings>("GET", "/api/doctor"), staleTime: 300_000, enabled: may("system") });
   const { seconds } = useStore(passing);
 
   const end = report.data === undefined ? 0 : Date.parse(report.data.period.to);
   const periods = useMemo(() => (report.data === undefined ? undefined : split(report.data.rows, range, end)), [report.data, range, end]);
   const currency = report.data?.totals.currency ?? "USD";
-  const wanting = needsOf({ status: status.data, providers: providers.data, keys: keyList.data, findings: findings.data, unpriced: models.data?.totals.unpriced ?? 0 }, new Date());
+  const wanting = needsOf({ status: status.data, providers: mends ? providers.data : undefined, keys: keyList.data, findings: findings.data, unpriced: mends ? (models.data?.totals.unpriced ?? 0) : 0 }, new Date());
   const needed = wanting.length;
   useEffect(() => needs.set(needed), [needed]);
 
   const recent = seconds.reduce((total, each) => total + each.passed, 0);
   const never = periods !== undefined && !periods.known && periods.now.calls === 0 && recent === 0;
+  const waiting = periods === undefined && !report.isError;
   const rangeWords = t(`range.${range}`);
   return (
     <Screen
       id="overview"
       actions={<Segmented label={t("range.label")} value={range} options={ranges.map((value) => ({ value, label: t(`range.short.${value}`) }))} onChange={(next: Range) => void navigate({ to: "/", search: next === "24h" ? {} : { range: next } })} />}
     >
-      {periods === undefined ? (
-        report.isError ? null : (
-          <Skeleton className="h-7 w-96 max-w-full" />
-        )
-      ) : (
+      {waiting ? <Skeleton className="h-7 w-96 max-w-full" /> : null}
+      {periods === undefined ? null : (
         <Verdict
-          evidence={never ? undefined : t("overview.evidence", { calls: format.count(periods.now.calls), range: t(`range.in.${range}`), failed: format.percent(periods.now.calls === 0 ? 0 : periods.now.failed / periods.now.calls), cost: format.money(periods.now.cost, currency) })}
+          evidence={never ? undefined : t("overview.evidence", { count: periods.now.calls, calls: format.count(periods.now.calls), range: t(`range.in.${range}`), failed: format.percent(periods.now.calls === 0 ? 0 : periods.now.failed / periods.now.calls), cost: format.money(periods.now.cost, currency) })}
         >
           {verdict(t, never, recent, needed, wanting)}
         </Verdict>
       )}
-      {wanting.length === 0 ? null : <NeedsYou needs={wanting} />}
+      {waiting || wanting.length === 0 ? null : <NeedsYou needs={wanting} />}
       {never ? (
         <Panel className="mt-3">
           <Empty
@@ -81,18 +83,23 @@ export function Overview() {
           />
         </Panel>
       ) : null}
+      {/* How many lines the verdict has is known with it; until then nothing stands below that it would push. */}
+      {waiting ? null : (
+        <>
       <PassingNow />
-      {report.isError ? <Failed error={report.error} again={() => void report.refetch()} /> : <Metrics periods={periods} range={range} currency={currency} />}
+      {report.isError ? <Failed error={report.error} again={() => void report.refetch()} /> : <Metrics periods={periods} totals={models.data?.totals} range={range} currency={currency} />}
       <div className="mt-3 grid gap-3 sm:max-md:grid-cols-2 md:grid-cols-[minmax(0,1.12fr)_minmax(0,1fr)_minmax(0,1.1fr)]">
         <Ranking title={t("nav.models")} sub={rangeWords} query={models} all={{ by: "model" }} range={range} filter="model" />
         <Ranking title={t("nav.keys")} sub={rangeWords} query={keys} all={{ by: "key" }} range={range} filter="key" />
-        <Health range={range} />
+        {mends ? <Health range={range} /> : null}
       </div>
+        </>
+      )}
     </Screen>
   );
 }
 
-function verdict(t: ReturnType<typeof useTranslation>["t"], never: boolean, recent: number, needed: number, wanting: Need[]): string {
+function verdict(t: TFunction, never: boolean, recent: number, needed: number, wanting: Need[]): string {
   const state = wanting.some((need) => need.kind === "workers") ? t("overview.noWorkers") : never ? t("overview.ready") : recent > 0 ? t("overview.passing") : t("overview.quiet");
   return needed === 0 ? `${state}${t("overview.nothingNeeded")}` : `${state}${t("overview.needed", { count: needed })}`;
 }

@@ -1,5 +1,4 @@
 /** One model's side of the comparison. */
-import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type Ref, useEffect, useImperativeHandle, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -12,9 +11,8 @@ import { Tag } from "@/components/panel";
 import { type Column as Held, type Image, type Parameters, useConversation } from "@/features/playground/conversation";
 import { Markdown } from "@/features/playground/markdown";
 import { useFormat } from "@/i18n";
-import { request } from "@/lib/api/request";
-import type { Call } from "@/lib/api/types";
 import { shortId } from "@/lib/format";
+import { useRecord } from "@/lib/record";
 
 export interface ColumnHandle {
   send: (text: string, parameters: Parameters, images: readonly Image[]) => void;
@@ -33,7 +31,6 @@ interface Props {
   model: string;
   models: readonly string[];
   colour: string;
-  base: string;
   alone: boolean;
   best: { firstTokenMs: number | null; speed: number | null; cost: number | null };
   onModel: (model: string) => void;
@@ -48,15 +45,15 @@ export function figuresOf(column: Held, cost: string | null): Figures | null {
   return { firstTokenMs, speed: usage !== null && streaming > 20 ? usage.output / (streaming / 1000) : null, cost: cost === null ? null : Number(cost) };
 }
 
-export function Column({ handle, model, models, colour, base, alone, best, onModel, onRemove, onState }: Props) {
+export function Column({ handle, model, models, colour, alone, best, onModel, onRemove, onState }: Props) {
   const { t } = useTranslation();
   const format = useFormat();
-  const { column, send, stop, clear } = useConversation(base, t("playground.keyLabel"));
+  const { column, send, stop, clear } = useConversation(t("playground.keyLabel"));
   useImperativeHandle(handle, () => ({ send: (text, parameters, images) => void send(model, text, parameters, images), stop, clear }), [model, send, stop, clear]);
 
   // The gateway's answer has neither cost nor record while it streams; the record has both a moment later.
   const id = column.told?.requestId ?? "";
-  const recorded = useQuery({ queryKey: ["calls", "one", id], queryFn: () => request<Call>("GET", `/api/calls/${id}`), enabled: id !== "", retry: 5, retryDelay: 500, staleTime: Number.POSITIVE_INFINITY });
+  const recorded = useRecord(id);
   const cost = recorded.data?.cost ?? column.told?.cost ?? null;
   const figures = figuresOf(column, cost);
   const busy = column.growing !== null;
@@ -103,7 +100,7 @@ export function Column({ handle, model, models, colour, base, alone, best, onMod
         ) : null}
         {alone ? null : <Button kind="quiet" size="small" icon="close" aria-label={t("playground.removeModel", { model })} onClick={onRemove} />}
       </div>
-      <Messages column={column} base={base} />
+      <Messages column={column} />
       <dl className="grid shrink-0 grid-cols-2 border-t border-line sm:grid-cols-4">
         {(
           [
@@ -157,7 +154,7 @@ function Streaming({ since, loading }: { since: number; loading: boolean }) {
   );
 }
 
-function Messages({ column, base }: { column: Held; base: string }) {
+function Messages({ column }: { column: Held }) {
   const { t } = useTranslation();
   const frame = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
@@ -194,7 +191,7 @@ function Messages({ column, base }: { column: Held; base: string }) {
       )}
       {column.fault === null ? null : (
         <div role="alert" className="rounded-panel bg-shu-wash px-3 py-2 text-ui text-shu">
-          ▲ {column.fault.code === "unreachable" ? t("playground.unreachable", { base }) : column.fault.message} {column.fault.status === 0 ? "" : `(${column.fault.status}${column.fault.code === "" ? "" : `, ${column.fault.code}`})`}
+          ▲ {column.fault.code === "unreachable" ? t("playground.unreachable", { base: location.origin }) : column.fault.message} {column.fault.status === 0 ? "" : `(${column.fault.status}${column.fault.code === "" ? "" : `, ${column.fault.code}`})`}
         </div>
       )}
     </div>

@@ -50,7 +50,7 @@ export function bodyOf(model: string, messages: readonly Message[], parameters: 
   };
 }
 
-export function useConversation(base: string, keyLabel: string) {
+export function useConversation(keyLabel: string) {
   const [column, setColumn] = useState<Column>(blank);
   const controller = useRef<AbortController | null>(null);
   const latest = useRef(column);
@@ -75,7 +75,6 @@ export function useConversation(base: string, keyLabel: string) {
       try {
         const key = await playgroundKey(keyLabel);
         const told = await chat({
-          base,
           key,
           body: bodyOf(model, messages, parameters, images),
           signal: own.signal,
@@ -97,7 +96,7 @@ export function useConversation(base: string, keyLabel: string) {
         setColumn((held) => ({ ...held, growing: null, fault, messages: kept }));
       }
     },
-    [base, keyLabel],
+    [keyLabel],
   );
   const stop = useCallback(() => controller.current?.abort(), []);
   const clear = useCallback(() => {

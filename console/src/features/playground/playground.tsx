@@ -20,7 +20,7 @@ import { keep, kept } from "@/lib/preferences";
 import { colourNames } from "@/lib/series";
 import { useShortcuts } from "@/lib/shortcuts";
 import { snippets } from "@/lib/snippets";
-import { statusQuery } from "@/lib/status";
+import { useStatus } from "@/lib/status";
 
 const MOST = 4;
 const IMAGE_BYTES = 8_000_000;
@@ -50,7 +50,7 @@ export function Playground() {
   const format = useFormat();
   const navigate = useNavigate();
   const search = useSearch({ from: "/frame/playground" });
-  const status = useQuery(statusQuery);
+  const status = useStatus();
   const listed = useQuery(modelsQuery);
   const ids = useMemo(() => (listed.data?.models ?? []).filter((model) => model.capabilities.map(String).includes("chat")).map((model) => model.id), [listed.data]);
   const chosen = useMemo(() => (search.models === undefined ? (ids.length === 0 ? [] : [firstModel(ids)]) : search.models.split(",").filter(Boolean).slice(0, MOST)), [search.models, ids]);
@@ -174,7 +174,6 @@ export function Playground() {
                   model={model}
                   models={ids}
                   colour={colours.get(model) ?? "cat-rest"}
-                  base={base}
                   alone={chosen.length === 1}
                   best={best}
                   onModel={(next) => choose(chosen.map((each, at) => (at === place ? next : each)))}

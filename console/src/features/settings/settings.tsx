@@ -1,56 +1,46 @@
 /** How should it behave? One's own choices at once; the installation's, each with its source. */
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { type ReactNode } from "react";
 import { Trans, useTranslation } from "react-i18next";
 
-import { logOut } from "@/app/shell/person-menu";
 import { Screen } from "@/app/shell/screen";
-import { Button } from "@/components/button";
 import { Segmented, Switch, TextField } from "@/components/field";
 import { Empty, Failed, Panel, Rows, Tag } from "@/components/panel";
+import { Account, Self } from "@/features/settings/account";
+import { Choice } from "@/features/settings/choice";
 import { changeLanguage, useFormat, useLanguage } from "@/i18n";
 import { request } from "@/lib/api/request";
 import type { Setting } from "@/lib/api/types";
 import { density, letterKeys, theme } from "@/lib/preferences";
-import { meQuery } from "@/lib/session";
+import { useMay } from "@/lib/rights";
 import { useStore } from "@/lib/store";
 
 export function Settings() {
   const { t } = useTranslation();
   const navigate = useNavigate();
   const search = useSearch({ from: "/frame/settings" });
-  const tab = search.tab === "installation" ? "installation" : "own";
+  const may = useMay();
+  const tab = search.tab === "installation" && may("system") ? "installation" : "own";
   return (
     <Screen
       id="settings"
       liveState={null}
       tabs={
-        <Segmented
-          label={t("nav.settings")}
-          value={tab}
-          options={[
-            { value: "own", label: t("settings.own") },
-            { value: "installation", label: t("settings.installation") },
-          ]}
-          onChange={(next) => void navigate({ to: "/settings", search: next === "own" ? {} : { tab: next } })}
-        />
+        may("system") ? (
+          <Segmented
+            label={t("nav.settings")}
+            value={tab}
+            options={[
+              { value: "own", label: t("settings.own") },
+              { value: "installation", label: t("settings.installation") },
+            ]}
+            onChange={(next) => void navigate({ to: "/settings", search: next === "own" ? {} : { tab: next } })}
+          />
+        ) : undefined
       }
     >
       {tab === "own" ? <Own /> : <Installation find={search.find ?? ""} onFind={(find) => void navigate({ to: "/settings", search: { tab: "installation", find: find === "" ? undefined : find }, replace: true })} />}
     </Screen>
-  );
-}
-
-function Choice({ name, help, children }: { name: string; help?: ReactNode; children: ReactNode }) {
-  return (
-    <div className="flex flex-wrap items-center gap-x-6 gap-y-2 border-t border-line px-3.5 py-3 first:border-0">
-      <div className="min-w-0 flex-1 basis-52">
-        <div className="text-ui font-semibold">{name}</div>
-        {help === undefined ? null : <div className="text-cap/[18px] text-ink-3">{help}</div>}
-      </div>
-      {children}
-    </div>
   );
 }
 
@@ -61,16 +51,10 @@ function Own() {
   const shade = useStore(theme);
   const tight = useStore(density);
   const letters = useStore(letterKeys);
-  const me = useQuery(meQuery).data?.user;
   return (
     <div className="mx-auto flex max-w-[760px] flex-col gap-3">
       <Panel title={t("settings.you")}>
-        <Choice name={me?.name ?? "–"} help={me?.email}>
-          <span className="flex items-center gap-3">
-            {me === undefined ? null : <Tag tone="ai">{t(`role.${me.role}`)}</Tag>}
-            <Button onClick={() => void logOut()}>{t("palette.logOut")}</Button>
-          </span>
-        </Choice>
+        <Self />
       </Panel>
       <Panel title={t("settings.browser")} sub={t("settings.browserWhat")}>
         <Choice name={t("palette.language")}>
@@ -90,6 +74,9 @@ function Own() {
             {Intl.DateTimeFormat().resolvedOptions().timeZone} · {format.clock(new Date())}
           </span>
         </Choice>
+      </Panel>
+      <Panel title={t("account.access")}>
+        <Account />
       </Panel>
     </div>
   );

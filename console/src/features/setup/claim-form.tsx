@@ -21,7 +21,7 @@ const SHORTEST = 12;
 export function ClaimForm({ token, onDone }: { token: string; onDone: (me: Me) => void }) {
   const { t } = useTranslation();
   const language = useLanguage();
-  const [fields, setFields] = useState<Fields>({ token, name: "", email: "", password: "" });
+  const [fields, setFields] = useState<Fields>({ token: "", name: "", email: "", password: "" });
   const [faults, setFaults] = useState<Partial<Record<keyof Fields, string>>>({});
   const [other, setOther] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
@@ -30,7 +30,8 @@ export function ClaimForm({ token, onDone }: { token: string; onDone: (me: Me) =
     event.preventDefault();
     if (busy) return;
     const found: Partial<Record<keyof Fields, string>> = {};
-    if (fields.token.trim() === "") found.token = t("setup.needToken");
+    const word = fields.token.trim() || token;
+    if (word === "") found.token = t("setup.needToken");
     if (fields.name.trim() === "") found.name = t("setup.needName");
     if (!/^\S+@\S+$/.test(fields.email.trim())) found.email = t("login.needEmail");
     if (Array.from(fields.password).length < SHORTEST) found.password = t("setup.shortPassword", { count: SHORTEST });
@@ -39,8 +40,8 @@ export function ClaimForm({ token, onDone }: { token: string; onDone: (me: Me) =
     if (Object.keys(found).length > 0) return;
     setBusy(true);
     try {
-      const claimed = await auth.claim({ token: fields.token.trim(), name: fields.name.trim(), email: fields.email.trim(), password: fields.password, language });
-      onDone("csrf" in claimed && "user" in claimed ? claimed : await auth.me());
+      const claimed = await auth.claim({ token: word, name: fields.name.trim(), email: fields.email.trim(), password: fields.password, language });
+      onDone(claimed);
     } catch (error) {
       setBusy(false);
       const fault = error instanceof ApiError ? error.fault : null;

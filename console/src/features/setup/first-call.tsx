@@ -11,7 +11,7 @@ import type { Call } from "@/lib/api/types";
 import { type Answered, chat, GatewayError } from "@/lib/gateway";
 import { gateTime, live } from "@/lib/live";
 
-export function FirstCall({ base, plainKey, models }: { base: string; plainKey: string; models: readonly string[] }) {
+export function FirstCall({ plainKey, models }: { plainKey: string; models: readonly string[] }) {
   const { t } = useTranslation();
   const format = useFormat();
   const [chosen, setChosen] = useState<string | null>(null);
@@ -30,7 +30,7 @@ export function FirstCall({ base, plainKey, models }: { base: string; plainKey: 
     setAnswer("");
     setState("running");
     try {
-      setState(await chat({ base, key: plainKey, body: { model, messages: [{ role: "user", content: question }] }, onText: (piece) => setAnswer((held) => held + piece) }));
+      setState(await chat({ key: plainKey, body: { model, messages: [{ role: "user", content: question }] }, onText: (piece) => setAnswer((held) => held + piece) }));
     } catch (error) {
       setState(error instanceof GatewayError ? error : new GatewayError(0, "", String(error), ""));
     }
@@ -63,7 +63,7 @@ export function FirstCall({ base, plainKey, models }: { base: string; plainKey: 
         </div>
         {state instanceof GatewayError ? (
           <p role="alert" className="bg-shu-wash px-3.5 py-2 text-ui text-shu">
-            ▲ {state.status === 0 ? t("playground.unreachable", { base }) : `${state.message} (${state.status})`}
+            ▲ {state.status === 0 ? t("playground.unreachable", { base: location.origin }) : `${state.message} (${state.status})`}
           </p>
         ) : null}
         {told === null ? null : (

@@ -13,15 +13,15 @@ import { ClaimForm } from "@/features/setup/claim-form";
 import { FirstCall } from "@/features/setup/first-call";
 import { ProviderForm } from "@/features/providers/provider-form";
 import { auth, type Me } from "@/lib/api/contract";
-import { request, setCsrf } from "@/lib/api/request";
+import { request } from "@/lib/api/request";
 import type { KeyCreated } from "@/lib/api/types";
 import { modelsQuery, providersQuery } from "@/lib/catalog";
 import { gatewayBase } from "@/lib/gateway";
 import { live } from "@/lib/live";
 import { queryClient } from "@/lib/query";
-import { meQuery } from "@/lib/session";
+import { cameIn } from "@/lib/session";
 import { snippets } from "@/lib/snippets";
-import { statusQuery } from "@/lib/status";
+import { useStatus } from "@/lib/status";
 
 /** The one-time word of the printed link; read once, then gone from the address. */
 function takeToken(search: string | undefined): string {
@@ -32,7 +32,7 @@ export function Setup() {
   const { t } = useTranslation();
   const navigate = useNavigate();
   const search = useSearch({ from: "/setup" });
-  const [token] = useState(() => takeToken(search.token));
+  const [token, setToken] = useState(() => takeToken(search.token));
   const [me, setMe] = useState<Me | null>(null);
   const [provided, setProvided] = useState<{ text: string } | null>(null);
   const [key, setKey] = useState<KeyCreated | null>(null);
@@ -44,6 +44,12 @@ export function Setup() {
   useEffect(() => {
     if (token !== "") window.history.replaceState(window.history.state, "", "/setup");
   }, [token]);
+  // The link may be opened where this page is open already; then only the part behind # changes.
+  useEffect(() => {
+    const changed = () => (window.location.hash === "" ? undefined : setToken(takeToken(undefined)));
+    window.addEventListener("hashchange", changed);
+    return () => window.removeEventListener("hashchange", changed);
+  }, []);
   useEffect(() => {
     if (me === null) return;
     live.start();
@@ -74,8 +80,7 @@ export function Setup() {
           <ClaimForm
             token={token}
             onDone={(claimed) => {
-              setCsrf(claimed.csrf);
-              queryClient.setQueryData(meQuery.queryKey, claimed);
+              cameIn(claimed);
               queryClient.setQueryData(["setup"], { claimed: true });
               setMe(claimed);
             }}
@@ -185,13 +190,13 @@ function KeyShown({ plainKey }: { plainKey: string }) {
 
 function CallStep({ keyMade }: { keyMade: KeyCreated }) {
   const { t } = useTranslation();
-  const port = useQuery(statusQuery).data?.ports.gateway;
+  const port = useStatus().data?.ports.gateway;
   const models = useQuery(modelsQuery).data?.models ?? [];
   const base = gatewayBase(port);
   const chat = models.filter((model) => model.capabilities.map(String).includes("chat")).map((model) => model.id);
   return (
     <div className="flex flex-col gap-3">
-      <FirstCall base={base} plainKey={keyMade.plain_key} models={chat} />
+      <FirstCall plainKey={keyMade.plain_key} models={chat} />
       <CodeTabs codes={snippets(base, { model: chat.find((id) => !id.startsWith("sandbox/")) ?? "sandbox/echo", messages: [{ role: "user", content: t("setup.question") }] })} />
       <p className="text-cap text-ink-3">
         <Link to="/playground">{t("nav.playground")}</Link> · <Link to="/keys/{-$keyId}" params={{ keyId: undefined }}>{t("nav.keys")}</Link>

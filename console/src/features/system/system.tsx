@@ -13,7 +13,7 @@ import { useFormat } from "@/i18n";
 import type { Status } from "@/lib/api/contract";
 import { request } from "@/lib/api/request";
 import type { Backup, Checks, Findings } from "@/lib/api/types";
-import { statusQuery } from "@/lib/status";
+import { useStatus } from "@/lib/status";
 
 const LAG = 5;
 
@@ -31,7 +31,7 @@ export function System() {
   const { t } = useTranslation();
   const format = useFormat();
   const client = useQueryClient();
-  const status = useQuery(statusQuery);
+  const status = useStatus();
   const doctor = useQuery({ queryKey: ["doctor"], queryFn: () => request<Findings>("GET", "/api/doctor"), staleTime: 300_000 });
   const checking = useMutation({ mutationFn: () => request<Checks>("GET", "/api/check") });
   const backups = useQuery({ queryKey: ["backups"], queryFn: async () => (await request<{ backups: Backup[] }>("GET", "/api/backups", { query: { limit: 20 } })).backups });
@@ -67,6 +67,10 @@ export function System() {
           />
         </div>
       )}
+      {/* Shown whole: panels that fill one after the other would push what one reads. */}
+      {told === undefined || doctor.isPending || backups.isPending ? (
+        <Skeleton className="mt-3 h-[420px]" />
+      ) : (
       <div className="mt-3 grid gap-3 md:grid-cols-[minmax(0,1.4fr)_minmax(0,1fr)]">
         <div className="flex flex-col gap-3">
           <Panel title={t("system.doctor")} sub={doctor.dataUpdatedAt === 0 ? "" : t("system.asOf", { time: format.clock(new Date(doctor.dataUpdatedAt)) })} right={<code className="font-mono text-cap text-ink-3">sekisho doctor</code>}>
@@ -177,6 +181,7 @@ export function System() {
           </Panel>
         </div>
       </div>
+      )}
     </Screen>
   );
 }

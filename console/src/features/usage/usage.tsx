@@ -64,13 +64,11 @@ export function Usage() {
   const most = rows[0] === undefined ? 1 : Math.max(measured(rows[0], measure), 1e-9);
   const total = rows.reduce((sum, row) => sum + measured(row, measure), 0);
 
+  const waiting = periods === undefined && !wide.isError;
   return (
     <Screen id="usage" actions={<Segmented label={t("range.label")} value={range} options={ranges.map((value) => ({ value, label: t(`range.short.${value}`) }))} onChange={(next: Range) => go({ range: next === "24h" ? undefined : next })} />}>
-      {periods === undefined ? (
-        wide.isError ? null : (
-          <Skeleton className="h-7 w-80" />
-        )
-      ) : (
+      {waiting ? <Skeleton className="h-7 w-80" /> : null}
+      {periods === undefined ? null : (
         <Verdict evidence={periods.known ? t("usage.before", { change: format.change(periods.now.cost, periods.before.cost) || "–", calls: format.change(periods.now.calls, periods.before.calls) || "–" }) : t("overview.noBefore")}>
           {periods.now.calls === 0 ? t("usage.nothing", { range: t(`range.in.${range}`) }) : t("usage.verdict", { cost: format.money(periods.now.cost, currency), calls: format.count(periods.now.calls), tokens: format.count(periods.now.tokens), range: t(`range.in.${range}`) })}
         </Verdict>
@@ -83,6 +81,8 @@ export function Usage() {
           </Link>
         </p>
       ) : null}
+      {waiting ? null : (
+        <>
       <Panel
         className="mt-3"
         title={t(`metric.${measure}`)}
@@ -146,6 +146,8 @@ export function Usage() {
         )}
         {(grouped.data?.truncated ?? false) || rows.length > 100 ? <p className="px-3.5 py-2 text-cap text-ink-3">{t("usage.truncated", { n: Math.min(rows.length, 100) })}</p> : null}
       </Panel>
+        </>
+      )}
     </Screen>
   );
 }

@@ -10,11 +10,14 @@ export interface Fault {
 export class ApiError extends Error {
   readonly status: number;
   readonly fault: Fault;
+  /** Seconds after which the server says that another try makes sense. */
+  readonly retryAfter: number | null;
 
-  constructor(status: number, fault: Fault) {
+  constructor(status: number, fault: Fault, retryAfter: number | null = null) {
     super(fault.message);
     this.status = status;
     this.fault = fault;
+    this.retryAfter = retryAfter;
   }
 }
 
@@ -85,7 +88,8 @@ export async function request<T>(method: "GET" | "POST" | "PUT" | "PATCH" | "DEL
   if (!response.ok) {
     const fault = await faultOf(response);
     if (response.status === 401 && options.quiet !== true) onLost();
-    throw new ApiError(response.status, fault);
+    const wait = Number(response.headers.get("retry-after") ?? "");
+    throw new ApiError(response.status, fault, wait > 0 ? wait : null);
   }
   if (response.status === 204) return undefined as T;
   return (await response.json()) as T;

@@ -4,6 +4,498 @@
  */
 
 export interface paths {
+    "/api/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Audit
+         * @description Who changed what, newest first.
+         */
+        get: operations["list_audit_api_audit_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check Audit
+         * @description Whether any row was edited, removed, added or moved; reads all of them.
+         */
+        get: operations["check_audit_api_audit_check_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count Audit
+         * @description How many rows there are.
+         */
+        get: operations["count_audit_api_audit_count_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Audit
+         * @description All rows in the order of the chain, up to the one that is the last now; `x-total-count` says how many lines follow the heading.
+         */
+        get: operations["export_audit_api_audit_export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Me
+         * @description All that concerns you, one JSON object a line.
+         */
+        get: operations["export_me_api_auth_export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Login
+         * @description Begin a session: a cookie for the console, tokens for a script.
+         */
+        post: operations["login_api_auth_login_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Logout
+         * @description End this session, and let the browser forget it.
+         */
+        post: operations["logout_api_auth_logout_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Me
+         * @description Who I am here.
+         */
+        get: operations["me_api_auth_me_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change Me
+         * @description Change one's own name, language or address.
+         */
+        patch: operations["change_me_api_auth_me_patch"];
+        trace?: never;
+    };
+    "/api/auth/me/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Erase Me
+         * @description Leave: the account is gone, and what you did names a pseudonym. There is no way back.
+         */
+        post: operations["erase_me_api_auth_me_erase_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/oidc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Ways
+         * @description Ways in besides a password, for the login page.
+         */
+        get: operations["list_ways_api_auth_oidc_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/oidc/{name}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Callback
+         * @description Come back from the issuer.
+         */
+        get: operations["callback_api_auth_oidc__name__callback_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/oidc/{name}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Start
+         * @description Go to the issuer.
+         */
+        get: operations["start_api_auth_oidc__name__start_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Password
+         * @description Give oneself a new password. All other sessions end.
+         */
+        post: operations["change_password_api_auth_password_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refresh
+         * @description New tokens for a script.
+         */
+        post: operations["refresh_api_auth_refresh_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register
+         * @description Make an account for oneself, where the settings or an invitation allow it.
+         */
+        post: operations["register_api_auth_register_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Use Reset Link
+         * @description Set the password that a reset link allows. All sessions of the person end; log in with the new one.
+         */
+        post: operations["use_reset_link_api_auth_reset_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Sessions
+         * @description Where I am logged in, what was used last first.
+         */
+        get: operations["list_my_sessions_api_auth_sessions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End My Session
+         * @description Log out somewhere else.
+         */
+        delete: operations["end_my_session_api_auth_sessions__session_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tokens
+         * @description Your access tokens, newest first; at most a hundred.
+         */
+        get: operations["list_tokens_api_auth_tokens_get"];
+        put?: never;
+        /**
+         * Create Token
+         * @description Make an access token for your scripts; its secret is in this answer and nowhere else.
+         */
+        post: operations["create_token_api_auth_tokens_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke Token
+         * @description End one of your access tokens; dead when this answers.
+         */
+        delete: operations["revoke_token_api_auth_tokens__token_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Factor
+         * @description Whether your login asks for a code.
+         */
+        get: operations["show_factor_api_auth_totp_get"];
+        put?: never;
+        /**
+         * Enrol Factor
+         * @description A secret for your authenticator. It is in force once a code of it was confirmed.
+         */
+        post: operations["enrol_factor_api_auth_totp_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/totp/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm Factor
+         * @description Show that the authenticator works; from now on a login asks for its code.
+         */
+        post: operations["confirm_factor_api_auth_totp_confirm_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/totp/disable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Disable Factor
+         * @description Ask for no code any more.
+         */
+        post: operations["disable_factor_api_auth_totp_disable_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/totp/recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew Recovery Codes
+         * @description New recovery codes; those before open nothing any more.
+         */
+        post: operations["renew_recovery_codes_api_auth_totp_recovery_codes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/backups": {
         parameters: {
             query?: never;
@@ -88,6 +580,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/calls/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Calls
+         * @description All calls of the filters that are recorded now, newest first, as a file. Amounts keep all their digits.
+         */
+        get: operations["export_calls_api_calls_export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/calls/{name}": {
         parameters: {
             query?: never;
@@ -97,7 +609,7 @@ export interface paths {
         };
         /**
          * Show Call
-         * @description One call, by its id or its request id.
+         * @description One call, by its id or its request id, and what makes its numbers.
          */
         get: operations["show_call_api_calls__name__get"];
         put?: never;
@@ -148,6 +660,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Configuration
+         * @description Everything that is set up, but for secrets: of those it names a reference to fill.
+         */
+        get: operations["show_configuration_api_configuration_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/configuration/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Apply Configuration
+         * @description Bring what is set up to what is written, in one transaction: all of it, or nothing.
+         */
+        post: operations["apply_configuration_api_configuration_apply_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/configuration/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plan Configuration
+         * @description What applying the document would do; refused where that would be refused. Nothing is changed.
+         */
+        post: operations["plan_configuration_api_configuration_plan_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/doctor": {
         parameters: {
             query?: never;
@@ -168,6 +740,122 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Invitations
+         * @description Everybody who was invited, newest first.
+         */
+        get: operations["list_invitations_api_invitations_get"];
+        put?: never;
+        /**
+         * Create Invitation
+         * @description Invite somebody. The link is in this answer and nowhere else; send it to them.
+         */
+        post: operations["create_invitation_api_invitations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/invitations/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open Invitation
+         * @description What an invitation is for, for who holds it; it is not used by this.
+         */
+        post: operations["open_invitation_api_invitations_open_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/invitations/{invitation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Withdraw Invitation
+         * @description End an invitation that was not accepted; its link opens nothing any more.
+         */
+        delete: operations["withdraw_invitation_api_invitations__invitation_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/issuers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Issuers
+         * @description The houses whose word lets people in, by name.
+         */
+        get: operations["list_issuers_api_issuers_get"];
+        put?: never;
+        /**
+         * Create Issuer
+         * @description Add an OpenID provider. Unless told otherwise it is asked for its addresses first, and saved only if they are good.
+         */
+        post: operations["create_issuer_api_issuers_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/issuers/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Issuer
+         * @description One, by name or id, with its version as ETag.
+         */
+        get: operations["show_issuer_api_issuers__name__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove Issuer
+         * @description Let nobody in by it any more. Accounts that came by it stay.
+         */
+        delete: operations["remove_issuer_api_issuers__name__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Issuer
+         * @description Change what is given.
+         */
+        patch: operations["change_issuer_api_issuers__name__patch"];
+        trace?: never;
+    };
     "/api/keys": {
         parameters: {
             query?: never;
@@ -177,7 +865,7 @@ export interface paths {
         };
         /**
          * List Keys
-         * @description All keys, newest first.
+         * @description The keys of the caller's projects, newest first.
          */
         get: operations["list_keys_api_keys_get"];
         put?: never;
@@ -201,7 +889,7 @@ export interface paths {
         };
         /**
          * Show Key
-         * @description One key.
+         * @description One key, with its version as ETag.
          */
         get: operations["show_key_api_keys__key_id__get"];
         put?: never;
@@ -209,7 +897,11 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change Key
+         * @description Change what is given. When this answers without warnings, every worker goes by it.
+         */
+        patch: operations["change_key_api_keys__key_id__patch"];
         trace?: never;
     };
     "/api/keys/{key_id}/revoke": {
@@ -320,6 +1012,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Projects
+         * @description The projects that the caller may see, by name.
+         */
+        get: operations["list_projects_api_projects_get"];
+        put?: never;
+        /**
+         * Create Project
+         * @description Make a project; whoever makes it maintains it.
+         */
+        post: operations["create_project_api_projects_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Project
+         * @description One project, by id or name, with its version as ETag.
+         */
+        get: operations["show_project_api_projects__project_id__get"];
+        /**
+         * Change Project
+         * @description Set title, description, and whether it is in the archive. Its name stays.
+         */
+        put: operations["change_project_api_projects__project_id__put"];
+        post?: never;
+        /**
+         * Delete Project
+         * @description End a project. One that has live keys is refused with their number; the records of its calls stay.
+         */
+        delete: operations["delete_project_api_projects__project_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Members
+         * @description Who belongs to a project, by e-mail address.
+         */
+        get: operations["list_members_api_projects__project_id__members_get"];
+        put?: never;
+        /**
+         * Add Member
+         * @description Add somebody who has an account here.
+         */
+        post: operations["add_member_api_projects__project_id__members_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/members/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Member
+         * @description Give a member another role in the project.
+         */
+        put: operations["change_member_api_projects__project_id__members__user_id__put"];
+        post?: never;
+        /**
+         * Remove Member
+         * @description Take somebody out of a project; everybody may take out themselves.
+         */
+        delete: operations["remove_member_api_projects__project_id__members__user_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/providers": {
         parameters: {
             query?: never;
@@ -353,7 +1145,7 @@ export interface paths {
         };
         /**
          * Show Provider
-         * @description One provider, by name or id.
+         * @description One provider, by name or id, with its version as ETag.
          */
         get: operations["show_provider_api_providers__name__get"];
         put?: never;
@@ -501,7 +1293,7 @@ export interface paths {
         };
         /**
          * List Refusals
-         * @description Requests that no backend saw, newest first.
+         * @description Requests that no backend saw, newest first. Whoever is bound to projects sees those of their keys.
          */
         get: operations["list_refusals_api_refusals_get"];
         put?: never;
@@ -526,6 +1318,66 @@ export interface paths {
         get: operations["settings_api_settings_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Setup
+         * @description Whether this installation has its owner, and who may make an account.
+         */
+        get: operations["setup_api_setup_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/setup/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Claim
+         * @description Become the first owner, with the secret of the setup link.
+         */
+        post: operations["claim_api_setup_claim_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/setup/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Setup Link
+         * @description A new setup link, as long as there is no owner; the one before opens nothing any more.
+         */
+        post: operations["make_setup_link_api_setup_link_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -601,12 +1453,244 @@ export interface paths {
         };
         /**
          * Report
-         * @description Sums over a period that ends now and begins with a whole hour.
+         * @description Sums over a period that ends now, or where it is told to, and consists of whole hours.
          */
         get: operations["report_api_usage_get"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Users
+         * @description All people, newest first.
+         */
+        get: operations["list_users_api_users_get"];
+        put?: never;
+        /**
+         * Create User
+         * @description Make an account for somebody.
+         */
+        post: operations["create_user_api_users_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show User
+         * @description One person.
+         */
+        get: operations["show_user_api_users__user_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change User
+         * @description Change role, name, or whether somebody may come in. It acts at once, on open sessions and sockets as well.
+         */
+        patch: operations["change_user_api_users__user_id__patch"];
+        trace?: never;
+    };
+    "/api/users/{user_id}/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Erase User
+         * @description Let somebody go: the account is gone, and what they did names a pseudonym. There is no way back.
+         */
+        post: operations["erase_user_api_users__user_id__erase_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export User
+         * @description All that concerns somebody, one JSON object a line.
+         */
+        get: operations["export_user_api_users__user_id__export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set Password
+         * @description Give somebody a password; all their sessions end.
+         */
+        post: operations["set_password_api_users__user_id__password_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}/reset-link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Reset Link
+         * @description A link by which somebody sets a new password, once; it is in this answer and nowhere else.
+         */
+        post: operations["create_reset_link_api_users__user_id__reset_link_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List User Sessions
+         * @description Where somebody is logged in, what was used last first.
+         */
+        get: operations["list_user_sessions_api_users__user_id__sessions_get"];
+        put?: never;
+        post?: never;
+        /**
+         * End User Sessions
+         * @description Log somebody out everywhere.
+         */
+        delete: operations["end_user_sessions_api_users__user_id__sessions_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End User Session
+         * @description Log somebody out in one place.
+         */
+        delete: operations["end_user_session_api_users__user_id__sessions__session_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tokens Of
+         * @description Somebody's access tokens.
+         */
+        get: operations["list_tokens_of_api_users__user_id__tokens_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}/tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke Token Of
+         * @description End somebody's access token; dead when this answers, and so is what is open for that person.
+         */
+        delete: operations["revoke_token_of_api_users__user_id__tokens__token_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Reset Factor
+         * @description Switch off the second factor of somebody who has lost it, recovery codes included.
+         */
+        delete: operations["reset_factor_api_users__user_id__totp_delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -632,6 +1716,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics
+         * @description Counters and gauges of this node and its workers. Read without a login from this host, unless `metrics.open_to` says otherwise.
+         */
+        get: operations["metrics_metrics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -640,6 +1744,15 @@ export interface components {
         Accepted: {
             /** Accepted */
             accepted: boolean;
+        };
+        /** AddMember */
+        AddMember: {
+            /**
+             * Email
+             * @description Of somebody who has an account here.
+             */
+            email: string;
+            role: components["schemas"]["ProjectRole"];
         };
         /** AddModel */
         AddModel: {
@@ -668,6 +1781,179 @@ export interface components {
              * @description What the provider calls it; the name behind provider/ otherwise.
              */
             upstream_model?: string | null;
+        };
+        /** Applied */
+        Applied: {
+            /** Changes */
+            changes: components["schemas"]["ChangeTold"][];
+            /**
+             * Notes
+             * @description What stays as it is though the document may mean otherwise.
+             */
+            notes: string[];
+            /**
+             * Plan
+             * @description Names these changes; give it to apply.
+             */
+            plan: string;
+            /**
+             * Revision
+             * @description The configuration's revision after this write.
+             */
+            revision: number;
+            /**
+             * Warnings
+             * @description Workers that have not acknowledged the revision yet, by sentence.
+             */
+            warnings?: string[];
+        };
+        /** ApplyConfiguration */
+        ApplyConfiguration: {
+            /** Issuers */
+            issuers?: {
+                [key: string]: components["schemas"]["IssuerDeclared-Input"];
+            } | null;
+            /**
+             * Models
+             * @description By canonical id; those that a provider lists and that have no rate need not stand here.
+             */
+            models?: {
+                [key: string]: components["schemas"]["ModelDeclared"];
+            } | null;
+            /**
+             * Plan
+             * @description The `plan` that was looked at; another one is refused with 409.
+             */
+            plan?: string | null;
+            /** Projects */
+            projects?: {
+                [key: string]: components["schemas"]["ProjectDeclared"];
+            } | null;
+            /** Providers */
+            providers?: {
+                [key: string]: components["schemas"]["ProviderDeclared-Input"];
+            } | null;
+            /**
+             * Prune
+             * @description Also remove what the sections that are given do not name.
+             * @default false
+             */
+            prune: boolean;
+            /**
+             * Secrets
+             * @description Reference → secret. Of one that is not here, the secret that is stored stays.
+             * @default {}
+             */
+            secrets: {
+                [key: string]: string;
+            };
+            /**
+             * Version
+             * @description Of this form.
+             * @constant
+             */
+            version: 1;
+        };
+        /** AuditChecked */
+        AuditChecked: {
+            /**
+             * Anchor
+             * @description `<row>:<hash>` of the head. Noted down elsewhere it proves later that the chain still passes there.
+             */
+            anchor: string;
+            fault: components["schemas"]["sekisho__audit__schemas__FaultTold"] | null;
+            /**
+             * First
+             * @description The oldest row that is kept.
+             */
+            first: number | null;
+            /**
+             * Last
+             * @description The row that the head says is the last; 0 where there is none.
+             */
+            last: number;
+            /** Ok */
+            ok: boolean;
+            /**
+             * Rows
+             * @description How many are sound, from the first on.
+             */
+            rows: number;
+        };
+        /** AuditCount */
+        AuditCount: {
+            /** Count */
+            count: number;
+        };
+        /** AuditPage */
+        AuditPage: {
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Rows */
+            rows: components["schemas"]["AuditRowTold"][];
+        };
+        /** AuditRowTold */
+        AuditRowTold: {
+            /**
+             * Action
+             * @description `<noun>.<past tense>` for what was changed, `<noun>.<imperative>` for what was ordered.
+             */
+            action: string;
+            /**
+             * Actor
+             * @description An e-mail address, `local owner`, or `sekisho` for the product itself; a pseudonym once it was erased.
+             */
+            actor: string;
+            /**
+             * Actor Id
+             * @description The user's id.
+             */
+            actor_id: string | null;
+            /**
+             * Actor Kind
+             * @description user, token, local, anonymous or system.
+             */
+            actor_kind: string;
+            /** Address */
+            address: string | null;
+            /** After */
+            after: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Before */
+            before: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Erased
+             * @description Whether a person in it was erased.
+             */
+            erased: boolean;
+            /** Hash */
+            hash: string;
+            /** Object Id */
+            object_id: string;
+            /** Object Kind */
+            object_kind: string;
+            /** Project */
+            project: string | null;
+            /** Request Id */
+            request_id: string | null;
+            /**
+             * Seq
+             * @description Counts from 1, without a gap.
+             */
+            seq: number;
+            /**
+             * Token Id
+             * @description The access token's id, where one was used.
+             */
+            token_id: string | null;
         };
         /** BackupList */
         BackupList: {
@@ -705,6 +1991,11 @@ export interface components {
             /** Path */
             path: string;
         };
+        /** BeforeTold */
+        BeforeTold: {
+            period: components["schemas"]["PeriodTold"];
+            totals: components["schemas"]["TotalsTold"];
+        };
         /** CallErrorTold */
         CallErrorTold: {
             /** Code */
@@ -712,12 +2003,141 @@ export interface components {
             /** Message */
             message: string;
         };
+        /**
+         * CallExplained
+         * @description A call, and what makes its numbers.
+         */
+        CallExplained: {
+            /** Address */
+            address: string;
+            /** Attempts */
+            attempts: number;
+            /** Bytes In */
+            bytes_in: number;
+            /** Bytes Out */
+            bytes_out: number;
+            /** Cached Tokens */
+            cached_tokens: number;
+            /**
+             * Charges
+             * @description What the cost is made of; empty where the price above does not give it.
+             */
+            charges: components["schemas"]["ChargeTold"][];
+            /**
+             * Client Ms
+             * @description Waiting for the client's request.
+             */
+            client_ms: number;
+            /** Client Request Id */
+            client_request_id: string | null;
+            /**
+             * Cost
+             * @description Null where the model had no rate.
+             */
+            cost: string | null;
+            /** Credential Id */
+            credential_id: string | null;
+            /** Currency */
+            currency: string | null;
+            /** Duration Ms */
+            duration_ms: number;
+            error: components["schemas"]["CallErrorTold"] | null;
+            /** Finish Reason */
+            finish_reason: string | null;
+            /**
+             * Http Status
+             * @description What the client was told; 499 where it left before an answer.
+             */
+            http_status: number;
+            /** Id */
+            id: string;
+            /** Input Tokens */
+            input_tokens: number;
+            /** Key Id */
+            key_id: string;
+            /** Key Label */
+            key_label: string;
+            /** Method */
+            method: string;
+            /** Model */
+            model: string;
+            /** Output Tokens */
+            output_tokens: number;
+            /**
+             * Own Ms
+             * @description Our own time in it: screening, the key, the route, the limits.
+             */
+            own_ms: number;
+            /** Path */
+            path: string;
+            /** @description The rate in force when the call began; null where there was none, or the model is gone. */
+            price: components["schemas"]["PriceTold"] | null;
+            /** Project */
+            project: string;
+            /** Provider */
+            provider: string;
+            /**
+             * Provider Ms
+             * @description Waiting for the provider, from connecting to its last byte.
+             */
+            provider_ms: number;
+            /** Reasoning Tokens */
+            reasoning_tokens: number;
+            /** Request Id */
+            request_id: string;
+            /**
+             * Rule
+             * @description How the target was chosen: the request named the model.
+             * @default model
+             * @constant
+             */
+            rule: "model";
+            /**
+             * Stages
+             * @description Microseconds spent in each stage, as <stage>_us.
+             */
+            stages: {
+                [key: string]: number;
+            };
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Status */
+            status: string;
+            /** Stream */
+            stream: boolean;
+            /**
+             * Tokens Per Second
+             * @description Output after the first byte; null where nothing can be said.
+             */
+            tokens_per_second: number | null;
+            /** Ttfb Ms */
+            ttfb_ms: number | null;
+            /** Upstream Model */
+            upstream_model: string;
+            /** Upstream Status */
+            upstream_status: number | null;
+            /**
+             * Usage Source
+             * @description provider, estimated or unknown.
+             */
+            usage_source: string;
+            /** User Agent */
+            user_agent: string | null;
+        };
         /** CallPage */
         CallPage: {
             /** Calls */
             calls: components["schemas"]["CallTold"][];
             /** Next Cursor */
             next_cursor: string | null;
+            /**
+             * Previous Cursor
+             * @description The page of newer calls; null where this one is the newest.
+             */
+            previous_cursor?: string | null;
         };
         /** CallTold */
         CallTold: {
@@ -814,7 +2234,7 @@ export interface components {
              * Faults
              * @description Files that should be certificates and are none.
              */
-            faults: components["schemas"]["FaultTold"][];
+            faults: components["schemas"]["sekisho__certs__schemas__FaultTold"][];
             /**
              * Mode
              * @description `tls.mode` in force.
@@ -878,6 +2298,104 @@ export interface components {
             /** Subject */
             subject: string;
         };
+        /**
+         * ChangeIssuer
+         * @description What is left out stays as it is.
+         */
+        ChangeIssuer: {
+            /** Algorithm */
+            algorithm?: ("RS256" | "PS256" | "ES256" | "ES384" | "EdDSA") | null;
+            /** Ca Bundle */
+            ca_bundle?: string | null;
+            /** Client Id */
+            client_id?: string | null;
+            /** Client Secret */
+            client_secret?: string | null;
+            /** Console Url */
+            console_url?: string | null;
+            /** Default Role */
+            default_role?: ("user" | "guest") | null;
+            /** Enabled */
+            enabled?: boolean | null;
+            /** Group Roles */
+            group_roles?: {
+                [key: string]: "admin" | "user" | "guest";
+            } | null;
+            /** Groups Claim */
+            groups_claim?: string | null;
+            /** Issuer */
+            issuer?: string | null;
+            /** Link By Email */
+            link_by_email?: boolean | null;
+            /** Scopes */
+            scopes?: string[] | null;
+            /** Title */
+            title?: string | null;
+        };
+        /**
+         * ChangeKey
+         * @description What is given is changed; null takes a bound away.
+         */
+        ChangeKey: {
+            /**
+             * Concurrency
+             * @description Calls at once; null: no limit.
+             */
+            concurrency?: number | null;
+            /**
+             * Enabled
+             * @description Whether it opens anything.
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * Expires At
+             * @description When it ends; null: never.
+             */
+            expires_at?: string | null;
+            /**
+             * Label
+             * @description A name for people.
+             * @default
+             */
+            label: string;
+            /**
+             * Models
+             * @description Canonical ids or `provider/*`; null: all models.
+             */
+            models?: string[] | null;
+            /**
+             * Rpm
+             * @description Requests per minute; null: no limit.
+             */
+            rpm?: number | null;
+            /**
+             * Tpm
+             * @description Tokens per minute; null: no limit.
+             */
+            tpm?: number | null;
+        };
+        /**
+         * ChangeMe
+         * @description What is left out stays as it is. A new address needs the password.
+         */
+        ChangeMe: {
+            /** Current Password */
+            current_password?: string | null;
+            /** Email */
+            email?: string | null;
+            /** Language */
+            language?: ("en" | "ja") | null;
+            /** Name */
+            name?: string | null;
+        };
+        /** ChangePassword */
+        ChangePassword: {
+            /** Current Password */
+            current_password: string;
+            /** New Password */
+            new_password: string;
+        };
         /** ChangeProvider */
         ChangeProvider: {
             /**
@@ -899,6 +2417,51 @@ export interface components {
             /** @description Replaces all of them; null means the defaults. */
             timeouts?: components["schemas"]["TimeoutsAsked"] | null;
         };
+        /** ChangeTold */
+        ChangeTold: {
+            /**
+             * Action
+             * @description add, change or remove.
+             */
+            action: string;
+            /**
+             * Fields
+             * @description Of a secret, its fingerprint.
+             */
+            fields: components["schemas"]["FieldTold"][];
+            /**
+             * Path
+             * @description Where in the document, such as providers.openai.
+             */
+            path: string;
+        };
+        /**
+         * ChangeUser
+         * @description What is left out stays as it is.
+         */
+        ChangeUser: {
+            /** Active */
+            active?: boolean | null;
+            /** Name */
+            name?: string | null;
+            /** Role */
+            role?: ("owner" | "admin" | "user" | "guest") | null;
+        };
+        /**
+         * ChargeTold
+         * @description One line of the sum that a cost is.
+         */
+        ChargeTold: {
+            /** Cost */
+            cost: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "input" | "cached" | "output";
+            /** Tokens */
+            tokens: number;
+        };
         /** CheckTold */
         CheckTold: {
             /** Detail */
@@ -915,6 +2478,50 @@ export interface components {
             /** Ok */
             ok: boolean;
         };
+        /** Claim */
+        Claim: {
+            /** Email */
+            email: string;
+            /** Language */
+            language?: ("en" | "ja") | null;
+            /** Name */
+            name: string;
+            /** Password */
+            password: string;
+            /** Token */
+            token: string;
+        };
+        /**
+         * Configuration
+         * @description Everything that is set up, as far as it is no secret.
+         */
+        Configuration: {
+            /** Issuers */
+            issuers?: {
+                [key: string]: components["schemas"]["IssuerDeclared-Output"];
+            } | null;
+            /**
+             * Models
+             * @description By canonical id; those that a provider lists and that have no rate need not stand here.
+             */
+            models?: {
+                [key: string]: components["schemas"]["ModelDeclared"];
+            } | null;
+            /** Projects */
+            projects?: {
+                [key: string]: components["schemas"]["ProjectDeclared"];
+            } | null;
+            /** Providers */
+            providers?: {
+                [key: string]: components["schemas"]["ProviderDeclared-Output"];
+            } | null;
+            /**
+             * Version
+             * @description Of this form.
+             * @constant
+             */
+            version: 1;
+        };
         /** CostTold */
         CostTold: {
             /** Cost */
@@ -926,6 +2533,11 @@ export interface components {
         Count: {
             /** Count */
             count: number;
+            /**
+             * Exact
+             * @description Whether all were looked at; else there are at least so many.
+             */
+            exact: boolean;
         };
         /** CreateBackup */
         CreateBackup: {
@@ -934,6 +2546,110 @@ export interface components {
              * @description An absolute path of a new file or of a directory; the home's own place otherwise.
              */
             path?: string | null;
+        };
+        /** CreateInvitation */
+        CreateInvitation: {
+            /** Email */
+            email: string;
+            /**
+             * Expires In S
+             * @description Seconds from now.
+             * @default 604800
+             */
+            expires_in_s: number;
+            /**
+             * Project
+             * @description Where they become a member, by name or id.
+             */
+            project?: string | null;
+            /** @description What they become there; viewer, if not given. */
+            project_role?: components["schemas"]["ProjectRole"] | null;
+            /**
+             * Role
+             * @default user
+             * @enum {string}
+             */
+            role: "owner" | "admin" | "user" | "guest";
+        };
+        /** CreateIssuer */
+        CreateIssuer: {
+            /**
+             * Algorithm
+             * @description What its tokens are signed with; nothing else is taken.
+             * @default RS256
+             * @enum {string}
+             */
+            algorithm: "RS256" | "PS256" | "ES256" | "ES384" | "EdDSA";
+            /**
+             * Ca Bundle
+             * @description PEM of the authorities to trust instead of the system's.
+             */
+            ca_bundle?: string | null;
+            /** Client Id */
+            client_id: string;
+            /**
+             * Client Secret
+             * @description None for a public client.
+             */
+            client_secret?: string | null;
+            /**
+             * Console Url
+             * @description Where people reach this console, such as https://gateway.example.com.
+             */
+            console_url: string;
+            /**
+             * Default Role
+             * @description Of who is in none of the groups; null lets them not in.
+             * @default user
+             */
+            default_role: ("user" | "guest") | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * Group Roles
+             * @description Group → role; where there is one, each login sets the role anew.
+             * @default {}
+             */
+            group_roles: {
+                [key: string]: "admin" | "user" | "guest";
+            };
+            /**
+             * Groups Claim
+             * @default groups
+             */
+            groups_claim: string;
+            /**
+             * Issuer
+             * @description Exactly as its discovery document spells it.
+             */
+            issuer: string;
+            /**
+             * Link By Email
+             * @description Whether a verified address opens an account that is there already. An owner's it never opens.
+             * @default false
+             */
+            link_by_email: boolean;
+            /**
+             * Name
+             * @description Stands in the address that people come back to.
+             */
+            name: string;
+            /**
+             * Probe
+             * @description Whether it is asked for its addresses first.
+             * @default true
+             */
+            probe: boolean;
+            /** Scopes */
+            scopes?: string[];
+            /**
+             * Title
+             * @description What the login page calls it.
+             */
+            title: string;
         };
         /** CreateKey */
         CreateKey: {
@@ -967,6 +2683,24 @@ export interface components {
              */
             tpm?: number | null;
         };
+        /** CreateProject */
+        CreateProject: {
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /**
+             * Name
+             * @description Small letters, digits, - and _; it never changes.
+             */
+            name: string;
+            /**
+             * Title
+             * @description What people read; the name, if not given.
+             */
+            title?: string | null;
+        };
         /** CreateProvider */
         CreateProvider: {
             /** Api Key */
@@ -996,6 +2730,51 @@ export interface components {
             probe: boolean;
             timeouts?: components["schemas"]["TimeoutsAsked"] | null;
         };
+        /** CreateReset */
+        CreateReset: {
+            /**
+             * Expires In S
+             * @description Seconds from now.
+             * @default 86400
+             */
+            expires_in_s: number;
+        };
+        /** CreateToken */
+        CreateToken: {
+            /**
+             * Expires In S
+             * @description Seconds from now.
+             * @default 7776000
+             */
+            expires_in_s: number;
+            /** Name */
+            name: string;
+            /**
+             * Scopes
+             * @description What it may do, of what you may do; none means all of that, whatever it is at each use.
+             */
+            scopes?: components["schemas"]["Permission"][] | null;
+        };
+        /** CreateUser */
+        CreateUser: {
+            /** Email */
+            email: string;
+            /** Language */
+            language?: ("en" | "ja") | null;
+            /** Name */
+            name: string;
+            /**
+             * Password
+             * @description Without one a reset link or another house's login lets this person in.
+             */
+            password?: string | null;
+            /**
+             * Role
+             * @default user
+             * @enum {string}
+             */
+            role: "owner" | "admin" | "user" | "guest";
+        };
         /** CredentialTold */
         CredentialTold: {
             /**
@@ -1013,6 +2792,37 @@ export interface components {
             state: string;
             /** Weight */
             weight: number;
+        };
+        /** EnrolmentTold */
+        EnrolmentTold: {
+            /**
+             * Otpauth Url
+             * @description The same for a picture.
+             */
+            otpauth_url: string;
+            /**
+             * Secret
+             * @description To be typed into the authenticator; it is shown this once.
+             */
+            secret: string;
+        };
+        /** EraseMe */
+        EraseMe: {
+            /**
+             * Current Password
+             * @description Needed by whoever has one.
+             */
+            current_password?: string | null;
+        };
+        /** Erased */
+        Erased: {
+            /** Id */
+            id: string;
+            /**
+             * Pseudonym
+             * @description What the audit calls this person from now on.
+             */
+            pseudonym: string;
         };
         /** ErrorFacts */
         ErrorFacts: {
@@ -1040,12 +2850,31 @@ export interface components {
         ErrorTold: {
             error: components["schemas"]["ErrorFacts"];
         };
-        /** FaultTold */
-        FaultTold: {
-            /** Message */
-            message: string;
-            /** Path */
-            path: string;
+        /** FactorDisabled */
+        FactorDisabled: {
+            /** Enabled */
+            enabled: boolean;
+        };
+        /** FactorTold */
+        FactorTold: {
+            /** Confirmed At */
+            confirmed_at: string | null;
+            /** Enabled */
+            enabled: boolean;
+            /**
+             * Recovery Codes
+             * @description How many have not been used.
+             */
+            recovery_codes: number;
+        };
+        /** FieldTold */
+        FieldTold: {
+            /** After */
+            after: unknown;
+            /** Before */
+            before: unknown;
+            /** Field */
+            field: string;
         };
         /** FindingTold */
         FindingTold: {
@@ -1071,10 +2900,315 @@ export interface components {
              */
             ok: boolean;
         };
+        /** GiveCode */
+        GiveCode: {
+            /**
+             * Code
+             * @description Of the authenticator; where something is switched off, a recovery code as well.
+             */
+            code: string;
+        };
         /** Health */
         Health: {
             /** Status */
             status: string;
+        };
+        /** InvitationCreated */
+        InvitationCreated: {
+            /** Accepted At */
+            accepted_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Email */
+            email: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Id */
+            id: string;
+            /**
+             * Made By
+             * @description The user who invited; null for the local owner.
+             */
+            made_by: string | null;
+            /**
+             * Path
+             * @description The link, behind the console's address; it is shown this once.
+             */
+            path: string;
+            /** Project */
+            project: string | null;
+            /** Project Role */
+            project_role: string | null;
+            /** Role */
+            role: string;
+            /** Withdrawn At */
+            withdrawn_at: string | null;
+        };
+        /** InvitationOpened */
+        InvitationOpened: {
+            /**
+             * Email
+             * @description The account's address.
+             */
+            email: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Project */
+            project: string | null;
+            /** Role */
+            role: string;
+        };
+        /** InvitationPage */
+        InvitationPage: {
+            /** Invitations */
+            invitations: components["schemas"]["InvitationTold"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /** InvitationTold */
+        InvitationTold: {
+            /** Accepted At */
+            accepted_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Email */
+            email: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Id */
+            id: string;
+            /**
+             * Made By
+             * @description The user who invited; null for the local owner.
+             */
+            made_by: string | null;
+            /** Project */
+            project: string | null;
+            /** Project Role */
+            project_role: string | null;
+            /** Role */
+            role: string;
+            /** Withdrawn At */
+            withdrawn_at: string | null;
+        };
+        /**
+         * IssuerDeclared
+         * @description A house whose word lets people in. It is not asked whether it is there.
+         */
+        "IssuerDeclared-Input": {
+            /** Algorithm */
+            algorithm?: ("RS256" | "PS256" | "ES256" | "ES384" | "EdDSA") | null;
+            /** Ca Bundle */
+            ca_bundle?: string | null;
+            /** Client Id */
+            client_id: string;
+            /**
+             * Client Secret
+             * @description Where it is: env:NAME or file:PATH. Null: a public client.
+             */
+            client_secret?: string | null;
+            /** Console Url */
+            console_url: string;
+            /**
+             * Default Role
+             * @description Of who is in none of the groups; null lets them not in.
+             */
+            default_role?: ("user" | "guest") | null;
+            /** Enabled */
+            enabled?: boolean | null;
+            /** Group Roles */
+            group_roles?: {
+                [key: string]: "admin" | "user" | "guest";
+            } | null;
+            /** Groups Claim */
+            groups_claim?: string | null;
+            /** Issuer */
+            issuer: string;
+            /** Link By Email */
+            link_by_email?: boolean | null;
+            /** Scopes */
+            scopes?: string[] | null;
+            /** Title */
+            title: string;
+        };
+        /**
+         * IssuerDeclared
+         * @description A house whose word lets people in. It is not asked whether it is there.
+         */
+        "IssuerDeclared-Output": {
+            /** Algorithm */
+            algorithm?: ("RS256" | "PS256" | "ES256" | "ES384" | "EdDSA") | null;
+            /** Ca Bundle */
+            ca_bundle?: string | null;
+            /** Client Id */
+            client_id: string;
+            /**
+             * Client Secret
+             * @description Where it is: env:NAME or file:PATH. Null: a public client.
+             */
+            client_secret?: string | null;
+            /** Console Url */
+            console_url: string;
+            /**
+             * Default Role
+             * @description Of who is in none of the groups; null lets them not in.
+             */
+            default_role?: ("user" | "guest") | null;
+            /** Enabled */
+            enabled?: boolean | null;
+            /** Group Roles */
+            group_roles?: {
+                [key: string]: "admin" | "user" | "guest";
+            } | null;
+            /** Groups Claim */
+            groups_claim?: string | null;
+            /** Issuer */
+            issuer: string;
+            /** Link By Email */
+            link_by_email?: boolean | null;
+            /** Scopes */
+            scopes?: string[] | null;
+            /** Title */
+            title: string;
+        };
+        /** IssuerList */
+        IssuerList: {
+            /** Issuers */
+            issuers: components["schemas"]["IssuerTold"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** IssuerRemoved */
+        IssuerRemoved: {
+            /** Id */
+            id: string;
+            /** Removed */
+            removed: boolean;
+        };
+        /**
+         * IssuerTold
+         * @description An issuer, without its client secret.
+         */
+        IssuerTold: {
+            /** Algorithm */
+            algorithm: string;
+            /** Ca Bundle */
+            ca_bundle: string | null;
+            /** Client Id */
+            client_id: string;
+            /** Console Url */
+            console_url: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Default Role */
+            default_role: string | null;
+            /** Enabled */
+            enabled: boolean;
+            /** Group Roles */
+            group_roles: {
+                [key: string]: string;
+            };
+            /** Groups Claim */
+            groups_claim: string;
+            /** Has Secret */
+            has_secret: boolean;
+            /** Id */
+            id: string;
+            /** Issuer */
+            issuer: string;
+            /** Link By Email */
+            link_by_email: boolean;
+            /** Name */
+            name: string;
+            /**
+             * Redirect Uri
+             * @description To be registered over there.
+             */
+            redirect_uri: string;
+            /** Scopes */
+            scopes: string[];
+            /** Title */
+            title: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /** KeyChanged */
+        KeyChanged: {
+            /** Concurrency */
+            concurrency: number | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** @description Null where the local owner made it. */
+            created_by: components["schemas"]["MakerTold"] | null;
+            /**
+             * Disabled At
+             * @description Since when it is switched off; null where it is on.
+             */
+            disabled_at: string | null;
+            /** Expires At */
+            expires_at: string | null;
+            /** Id */
+            id: string;
+            /** Label */
+            label: string;
+            /** Last4 */
+            last4: string;
+            /**
+             * Last Used At
+             * @description When the newest of its recorded calls started.
+             */
+            last_used_at: string | null;
+            /** Models */
+            models: string[] | null;
+            /** Project */
+            project: string;
+            /**
+             * Revision
+             * @description The configuration's revision after this write.
+             */
+            revision: number;
+            /** Revoked At */
+            revoked_at: string | null;
+            /** Rotated At */
+            rotated_at: string | null;
+            /** Rpm */
+            rpm: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "active" | "disabled" | "expired" | "revoked";
+            /** Tpm */
+            tpm: number | null;
+            /**
+             * Warnings
+             * @description Workers that have not acknowledged the revision yet, by sentence.
+             */
+            warnings?: string[];
         };
         /** KeyCreated */
         KeyCreated: {
@@ -1085,6 +3219,13 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** @description Null where the local owner made it. */
+            created_by: components["schemas"]["MakerTold"] | null;
+            /**
+             * Disabled At
+             * @description Since when it is switched off; null where it is on.
+             */
+            disabled_at: string | null;
             /** Expires At */
             expires_at: string | null;
             /** Id */
@@ -1093,6 +3234,11 @@ export interface components {
             label: string;
             /** Last4 */
             last4: string;
+            /**
+             * Last Used At
+             * @description When the newest of its recorded calls started.
+             */
+            last_used_at: string | null;
             /** Models */
             models: string[] | null;
             /**
@@ -1113,6 +3259,11 @@ export interface components {
             rotated_at: string | null;
             /** Rpm */
             rpm: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "active" | "disabled" | "expired" | "revoked";
             /** Tpm */
             tpm: number | null;
             /**
@@ -1201,6 +3352,13 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** @description Null where the local owner made it. */
+            created_by: components["schemas"]["MakerTold"] | null;
+            /**
+             * Disabled At
+             * @description Since when it is switched off; null where it is on.
+             */
+            disabled_at: string | null;
             /** Expires At */
             expires_at: string | null;
             /** Id */
@@ -1209,6 +3367,11 @@ export interface components {
             label: string;
             /** Last4 */
             last4: string;
+            /**
+             * Last Used At
+             * @description When the newest of its recorded calls started.
+             */
+            last_used_at: string | null;
             /** Models */
             models: string[] | null;
             /** Project */
@@ -1219,6 +3382,11 @@ export interface components {
             rotated_at: string | null;
             /** Rpm */
             rpm: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "active" | "disabled" | "expired" | "revoked";
             /** Tpm */
             tpm: number | null;
         };
@@ -1276,6 +3444,94 @@ export interface components {
              * @description `http`, `https`, or `redirect`: HTTP in clear that is sent to HTTPS.
              */
             scheme: string;
+        };
+        /** LoggedOut */
+        LoggedOut: {
+            /** Logged Out */
+            logged_out: boolean;
+        };
+        /** Login */
+        Login: {
+            /** Email */
+            email: string;
+            /** Password */
+            password: string;
+            /**
+             * Tokens
+             * @description Whether a script asks, which keeps tokens instead of a cookie.
+             * @default false
+             */
+            tokens: boolean;
+            /**
+             * Totp
+             * @description The code of the second factor.
+             */
+            totp?: string | null;
+        };
+        /** MakerTold */
+        MakerTold: {
+            /**
+             * Email
+             * @description Null where the user is gone.
+             */
+            email: string | null;
+            /** Id */
+            id: string;
+        };
+        /** Me */
+        Me: {
+            /**
+             * Csrf
+             * @description For the header `x-csrf-token` of every change; null for who has no cookie.
+             */
+            csrf: string | null;
+            tokens?: components["schemas"]["TokensTold"] | null;
+            user: components["schemas"]["PersonTold"];
+        };
+        /** MemberPage */
+        MemberPage: {
+            /** Members */
+            members: components["schemas"]["MemberTold"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /** MemberRemoved */
+        MemberRemoved: {
+            /** Removed */
+            removed: boolean;
+            /** User Id */
+            user_id: string;
+        };
+        /** MemberTold */
+        MemberTold: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Email */
+            email: string;
+            /** Name */
+            name: string;
+            role: components["schemas"]["ProjectRole"];
+            /** User Id */
+            user_id: string;
+        };
+        /** ModelDeclared */
+        ModelDeclared: {
+            /**
+             * Capabilities
+             * @description Null: whatever the provider's dialect has.
+             */
+            capabilities?: string[] | null;
+            /** Context Length */
+            context_length?: number | null;
+            rate?: components["schemas"]["RateDeclared"] | null;
+            /**
+             * Upstream Model
+             * @description What the provider calls it; null: the name behind provider/.
+             */
+            upstream_model?: string | null;
         };
         /** ModelPage */
         ModelPage: {
@@ -1355,6 +3611,14 @@ export interface components {
              */
             warnings?: string[];
         };
+        /** OpenLink */
+        OpenLink: {
+            /**
+             * Token
+             * @description What stands behind # in the link.
+             */
+            token: string;
+        };
         /** PeriodTold */
         PeriodTold: {
             /**
@@ -1367,6 +3631,235 @@ export interface components {
              * Format: date-time
              */
             to: string;
+        };
+        /**
+         * Permission
+         * @description What may be done.
+         * @enum {string}
+         */
+        Permission: "public" | "account" | "keys:read" | "keys:write" | "catalog:read" | "catalog:write" | "usage:read" | "projects:read" | "projects:write" | "users:read" | "users:write" | "owners:write" | "audit:read" | "settings:read" | "settings:write" | "system:read" | "system:write";
+        /**
+         * PersonTold
+         * @description Who somebody is, for themselves and for lists.
+         */
+        PersonTold: {
+            /** Email */
+            email: string;
+            /** Id */
+            id: string;
+            /** Language */
+            language: ("en" | "ja") | null;
+            /** Name */
+            name: string;
+            role: components["schemas"]["Role"];
+        };
+        /**
+         * PlanConfiguration
+         * @description The document, and what goes with it on its way.
+         */
+        PlanConfiguration: {
+            /** Issuers */
+            issuers?: {
+                [key: string]: components["schemas"]["IssuerDeclared-Input"];
+            } | null;
+            /**
+             * Models
+             * @description By canonical id; those that a provider lists and that have no rate need not stand here.
+             */
+            models?: {
+                [key: string]: components["schemas"]["ModelDeclared"];
+            } | null;
+            /** Projects */
+            projects?: {
+                [key: string]: components["schemas"]["ProjectDeclared"];
+            } | null;
+            /** Providers */
+            providers?: {
+                [key: string]: components["schemas"]["ProviderDeclared-Input"];
+            } | null;
+            /**
+             * Prune
+             * @description Also remove what the sections that are given do not name.
+             * @default false
+             */
+            prune: boolean;
+            /**
+             * Secrets
+             * @description Reference → secret. Of one that is not here, the secret that is stored stays.
+             * @default {}
+             */
+            secrets: {
+                [key: string]: string;
+            };
+            /**
+             * Version
+             * @description Of this form.
+             * @constant
+             */
+            version: 1;
+        };
+        /** Planned */
+        Planned: {
+            /** Changes */
+            changes: components["schemas"]["ChangeTold"][];
+            /**
+             * Notes
+             * @description What stays as it is though the document may mean otherwise.
+             */
+            notes: string[];
+            /**
+             * Plan
+             * @description Names these changes; give it to apply.
+             */
+            plan: string;
+        };
+        /**
+         * PriceTold
+         * @description Per million tokens.
+         */
+        PriceTold: {
+            /** Cached Input Price */
+            cached_input_price: string | null;
+            /** Currency */
+            currency: string;
+            /** Input Price */
+            input_price: string;
+            /** Output Price */
+            output_price: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Source
+             * @description Who set it: user, or a price list.
+             */
+            source: string;
+        };
+        /** ProjectDeclared */
+        ProjectDeclared: {
+            /** Archived */
+            archived?: boolean | null;
+            /** Description */
+            description?: string | null;
+            /**
+             * Members
+             * @description E-mail address → role; of people who have an account here.
+             */
+            members?: {
+                [key: string]: components["schemas"]["ProjectRole"];
+            } | null;
+            /** Title */
+            title?: string | null;
+        };
+        /** ProjectDeleted */
+        ProjectDeleted: {
+            /** Deleted */
+            deleted: boolean;
+            /** Id */
+            id: string;
+        };
+        /** ProjectPage */
+        ProjectPage: {
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Projects */
+            projects: components["schemas"]["ProjectTold"][];
+        };
+        /**
+         * ProjectRole
+         * @description The part that a member plays in one project.
+         * @enum {string}
+         */
+        ProjectRole: "maintainer" | "editor" | "viewer";
+        /** ProjectTold */
+        ProjectTold: {
+            /** Archived */
+            archived: boolean;
+            /** Archived At */
+            archived_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Description */
+            description: string;
+            /** Id */
+            id: string;
+            /** Live Keys */
+            live_keys: number;
+            /** Members */
+            members: number;
+            /** Name */
+            name: string;
+            /**
+             * Owner Id
+             * @description The user who made it; null where the local owner did.
+             */
+            owner_id: string | null;
+            /** @description The caller's own part in it; null for those whom no project bounds. */
+            role: components["schemas"]["ProjectRole"] | null;
+            /** Title */
+            title: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /** ProviderDeclared */
+        "ProviderDeclared-Input": {
+            /**
+             * Base Url
+             * @description Ends before /chat/completions.
+             */
+            base_url?: string | null;
+            /**
+             * Ca Bundle
+             * @description PEM text, or file:PATH in a file that `sekisho apply` reads.
+             */
+            ca_bundle?: string | null;
+            /**
+             * Credential
+             * @description Where its secret is: env:NAME or file:PATH. Null: it needs none.
+             */
+            credential?: string | null;
+            /** Enabled */
+            enabled?: boolean | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "custom" | "openai" | "ollama" | "llamacpp" | "vllm" | "lmstudio";
+            timeouts?: components["schemas"]["TimeoutsDeclared"] | null;
+        };
+        /** ProviderDeclared */
+        "ProviderDeclared-Output": {
+            /**
+             * Base Url
+             * @description Ends before /chat/completions.
+             */
+            base_url?: string | null;
+            /**
+             * Ca Bundle
+             * @description PEM text, or file:PATH in a file that `sekisho apply` reads.
+             */
+            ca_bundle?: string | null;
+            /**
+             * Credential
+             * @description Where its secret is: env:NAME or file:PATH. Null: it needs none.
+             */
+            credential?: string | null;
+            /** Enabled */
+            enabled?: boolean | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "custom" | "openai" | "ollama" | "llamacpp" | "vllm" | "lmstudio";
+            timeouts?: components["schemas"]["TimeoutsDeclared"] | null;
         };
         /** ProviderPage */
         ProviderPage: {
@@ -1554,6 +4047,53 @@ export interface components {
              */
             root: string | null;
         };
+        /** PutMember */
+        PutMember: {
+            role: components["schemas"]["ProjectRole"];
+        };
+        /** PutProject */
+        PutProject: {
+            /**
+             * Archived
+             * @description An archived project takes no new keys and members.
+             * @default false
+             */
+            archived: boolean;
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * RateDeclared
+         * @description Prices per million tokens. A rate can be replaced and not taken away: calls were recorded with it.
+         */
+        RateDeclared: {
+            /**
+             * Cached Input Price
+             * @description None means that cached input costs as much as other input.
+             */
+            cached_input_price?: string | null;
+            /**
+             * Currency
+             * @default USD
+             */
+            currency: string;
+            /**
+             * Input Price
+             * @description Per million input tokens, as a decimal string or a number.
+             * @example 0.15
+             */
+            input_price: string;
+            /**
+             * Output Price
+             * @example 0.15
+             */
+            output_price: string;
+        };
         /** RateTold */
         RateTold: {
             /** Cached Input Price */
@@ -1571,6 +4111,19 @@ export interface components {
             since: string | null;
             /** Source */
             source: string;
+        };
+        /** RecoveryTold */
+        RecoveryTold: {
+            /**
+             * Recovery Codes
+             * @description Each opens once in the place of a code; they are shown this once.
+             */
+            recovery_codes: string[];
+        };
+        /** Refresh */
+        Refresh: {
+            /** Refresh Token */
+            refresh_token: string;
         };
         /** RefusalPage */
         RefusalPage: {
@@ -1608,18 +4161,65 @@ export interface components {
              */
             suppressed: number;
         };
+        /** Register */
+        Register: {
+            /** Email */
+            email: string;
+            /** Invitation */
+            invitation?: string | null;
+            /** Language */
+            language?: ("en" | "ja") | null;
+            /** Name */
+            name: string;
+            /** Password */
+            password: string;
+        };
         /** ReportTold */
         ReportTold: {
+            /** @description The period of the same length before, where it was asked for. */
+            before: components["schemas"]["BeforeTold"] | null;
             period: components["schemas"]["PeriodTold"];
             /** Rows */
             rows: components["schemas"]["RowTold"][];
-            totals: components["schemas"]["SumsTold"];
+            /**
+             * Sampled
+             * @description How many calls, the newest, the percentiles of the rows are taken from; null where they are those of all. Those of the totals always are.
+             */
+            sampled: number | null;
+            totals: components["schemas"]["TotalsTold"];
             /**
              * Truncated
              * @description Whether rows were left out; the totals have them.
              */
             truncated: boolean;
         };
+        /** ResetCreated */
+        ResetCreated: {
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * Path
+             * @description The link, behind the console's address; it is shown this once.
+             */
+            path: string;
+        };
+        /** ResetDone */
+        ResetDone: {
+            /**
+             * Email
+             * @description Whose password was set.
+             */
+            email: string;
+        };
+        /**
+         * Role
+         * @description The part that a caller plays in the whole installation.
+         * @enum {string}
+         */
+        Role: "owner" | "admin" | "user" | "guest" | "anonymous";
         /** RotateKey */
         RotateKey: {
             /** Label */
@@ -1655,16 +4255,23 @@ export interface components {
              * @description The mean.
              */
             duration_ms: number | null;
+            /** Duration P50 Ms */
+            duration_p50_ms: number | null;
+            /** Duration P95 Ms */
+            duration_p95_ms: number | null;
             /** Failed */
             failed: number;
             /** Input Tokens */
             input_tokens: number;
             /**
              * Key
-             * @description What the row is for: a name, or the start of the hour or day.
+             * @description What the row is for: a name, a user's id (empty: no user), or the start of the hour or day.
              */
             key: string;
-            /** Label */
+            /**
+             * Label
+             * @description What a key was called last, a user's address.
+             */
             label: string | null;
             /** Output Tokens */
             output_tokens: number;
@@ -1675,11 +4282,73 @@ export interface components {
              * @description The mean of those that had a first byte.
              */
             ttfb_ms: number | null;
+            /** Ttfb P50 Ms */
+            ttfb_p50_ms: number | null;
+            /** Ttfb P95 Ms */
+            ttfb_p95_ms: number | null;
             /**
              * Unpriced
              * @description Calls without a cost: unknown, which is not zero.
              */
             unpriced: number;
+        };
+        /** SessionList */
+        SessionList: {
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Sessions */
+            sessions: components["schemas"]["SessionTold"][];
+        };
+        /** SessionTold */
+        SessionTold: {
+            /** Address */
+            address: string;
+            /**
+             * Agent
+             * @description What the browser or script calls itself.
+             */
+            agent: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Current
+             * @description Whether this very request belongs to it.
+             */
+            current: boolean;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @description `console` (a browser) or `tokens` (a script).
+             */
+            kind: string;
+            /**
+             * Seen At
+             * Format: date-time
+             * @description When it was used last, to the minute.
+             */
+            seen_at: string;
+        };
+        /** SessionsEndedTold */
+        SessionsEndedTold: {
+            /**
+             * Ended
+             * @description How many sessions ended.
+             */
+            ended: number;
+        };
+        /** SetPassword */
+        SetPassword: {
+            /** Password */
+            password: string;
         };
         /** SetRate */
         SetRate: {
@@ -1722,6 +4391,27 @@ export interface components {
             /** Settings */
             settings: components["schemas"]["SettingTold"][];
         };
+        /** SetupLink */
+        SetupLink: {
+            /**
+             * Token
+             * @description What stands behind # in the setup link; shown this once.
+             */
+            token: string;
+        };
+        /** SetupTold */
+        SetupTold: {
+            /**
+             * Claimed
+             * @description Whether there is an owner with a login already.
+             */
+            claimed: boolean;
+            /**
+             * Registration
+             * @description `closed`, `invite-only` or `open`.
+             */
+            registration: string;
+        };
         /** StartListener */
         StartListener: {
             /**
@@ -1742,8 +4432,135 @@ export interface components {
             /** Port */
             port: number;
         };
-        /** SumsTold */
-        SumsTold: {
+        /**
+         * TimeoutsAsked
+         * @description Bounds of one upstream call in seconds; what is left out has its default.
+         */
+        TimeoutsAsked: {
+            /** Connect */
+            connect?: number | null;
+            /** First Byte */
+            first_byte?: number | null;
+            /** Idle */
+            idle?: number | null;
+            /** Total */
+            total?: number | null;
+        };
+        /**
+         * TimeoutsDeclared
+         * @description Seconds; all of them together replace what is there.
+         */
+        TimeoutsDeclared: {
+            /** Connect */
+            connect?: number | null;
+            /** First Byte */
+            first_byte?: number | null;
+            /** Idle */
+            idle?: number | null;
+            /** Total */
+            total?: number | null;
+        };
+        /** TokenCreated */
+        TokenCreated: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Id */
+            id: string;
+            /** Last4 */
+            last4: string;
+            /**
+             * Last Used At
+             * @description To the minute.
+             */
+            last_used_at: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Plain Token
+             * @description The secret; it is shown this once.
+             */
+            plain_token: string;
+            /** Scopes */
+            scopes: string[] | null;
+        };
+        /** TokenList */
+        TokenList: {
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Tokens */
+            tokens: components["schemas"]["TokenTold"][];
+        };
+        /** TokenRevoked */
+        TokenRevoked: {
+            /** Id */
+            id: string;
+            /** Revoked */
+            revoked: boolean;
+        };
+        /**
+         * TokenTold
+         * @description An access token, without its secret.
+         */
+        TokenTold: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Id */
+            id: string;
+            /** Last4 */
+            last4: string;
+            /**
+             * Last Used At
+             * @description To the minute.
+             */
+            last_used_at: string | null;
+            /** Name */
+            name: string;
+            /** Scopes */
+            scopes: string[] | null;
+        };
+        /** TokensTold */
+        TokensTold: {
+            /**
+             * Access Expires At
+             * Format: date-time
+             */
+            access_expires_at: string;
+            /**
+             * Access Token
+             * @description For `Authorization: Bearer`.
+             */
+            access_token: string;
+            /**
+             * Refresh Token
+             * @description Opens new tokens once; sent twice, it ends the session.
+             */
+            refresh_token: string;
+            /**
+             * Session Expires At
+             * Format: date-time
+             */
+            session_expires_at: string;
+            /** Session Id */
+            session_id: string;
+        };
+        /** TotalsTold */
+        TotalsTold: {
             /** Cached Tokens */
             cached_tokens: number;
             /** Calls */
@@ -1766,6 +4583,10 @@ export interface components {
              * @description The mean.
              */
             duration_ms: number | null;
+            /** Duration P50 Ms */
+            duration_p50_ms: number | null;
+            /** Duration P95 Ms */
+            duration_p95_ms: number | null;
             /** Failed */
             failed: number;
             /** Input Tokens */
@@ -1779,25 +4600,102 @@ export interface components {
              * @description The mean of those that had a first byte.
              */
             ttfb_ms: number | null;
+            /** Ttfb P50 Ms */
+            ttfb_p50_ms: number | null;
+            /** Ttfb P95 Ms */
+            ttfb_p95_ms: number | null;
             /**
              * Unpriced
              * @description Calls without a cost: unknown, which is not zero.
              */
             unpriced: number;
         };
+        /** UseReset */
+        UseReset: {
+            /** Password */
+            password: string;
+            /**
+             * Token
+             * @description What stands behind # in the link.
+             */
+            token: string;
+        };
+        /** UserPage */
+        UserPage: {
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Users */
+            users: components["schemas"]["UserTold"][];
+        };
+        /** UserTold */
+        UserTold: {
+            /** Active */
+            active: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Deactivated At */
+            deactivated_at: string | null;
+            /** Email */
+            email: string;
+            /**
+             * Has Password
+             * @description Whether a password lets this person in.
+             */
+            has_password: boolean;
+            /** Id */
+            id: string;
+            /** Language */
+            language: ("en" | "ja") | null;
+            /** Last Login At */
+            last_login_at: string | null;
+            /** Name */
+            name: string;
+            role: components["schemas"]["Role"];
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
         /**
-         * TimeoutsAsked
-         * @description Bounds of one upstream call in seconds; what is left out has its default.
+         * WayList
+         * @description Ways in besides a password.
          */
-        TimeoutsAsked: {
-            /** Connect */
-            connect?: number | null;
-            /** First Byte */
-            first_byte?: number | null;
-            /** Idle */
-            idle?: number | null;
-            /** Total */
-            total?: number | null;
+        WayList: {
+            /** Issuers */
+            issuers: components["schemas"]["WayTold"][];
+        };
+        /** WayTold */
+        WayTold: {
+            /** Name */
+            name: string;
+            /**
+             * Start
+             * @description Where the browser goes to log in by it.
+             */
+            start: string;
+            /** Title */
+            title: string;
+        };
+        /** FaultTold */
+        sekisho__audit__schemas__FaultTold: {
+            /** Reason */
+            reason: string;
+            /**
+             * Seq
+             * @description The first row that something is wrong with.
+             */
+            seq: number;
+        };
+        /** FaultTold */
+        sekisho__certs__schemas__FaultTold: {
+            /** Message */
+            message: string;
+            /** Path */
+            path: string;
         };
     };
     responses: never;
@@ -1808,6 +4706,1132 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_audit_api_audit_get: {
+        parameters: {
+            query?: {
+                /** @description Entries in one page at most. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description A name, or a user's id. */
+                actor?: string | null;
+                /** @description Such as `key.created`, or `key` for all that happened to keys. */
+                action?: string | null;
+                object_kind?: string | null;
+                object_id?: string | null;
+                project?: string | null;
+                request_id?: string | null;
+                /** @description Rows of this time or later. */
+                since?: string | null;
+                /** @description Rows before this time. */
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    check_audit_api_audit_check_get: {
+        parameters: {
+            query?: {
+                /** @description `<row>:<hash>` as a log or a check told it; may come several times. */
+                anchor?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditChecked"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    count_audit_api_audit_count_get: {
+        parameters: {
+            query?: {
+                /** @description A name, or a user's id. */
+                actor?: string | null;
+                /** @description Such as `key.created`, or `key` for all that happened to keys. */
+                action?: string | null;
+                object_kind?: string | null;
+                object_id?: string | null;
+                project?: string | null;
+                request_id?: string | null;
+                /** @description Rows of this time or later. */
+                since?: string | null;
+                /** @description Rows before this time. */
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditCount"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    export_audit_api_audit_export_get: {
+        parameters: {
+            query?: {
+                format?: "csv" | "jsonl";
+                /** @description A name, or a user's id. */
+                actor?: string | null;
+                /** @description Such as `key.created`, or `key` for all that happened to keys. */
+                action?: string | null;
+                object_kind?: string | null;
+                object_id?: string | null;
+                project?: string | null;
+                request_id?: string | null;
+                /** @description Rows of this time or later. */
+                since?: string | null;
+                /** @description Rows before this time. */
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    export_me_api_auth_export_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    login_api_auth_login_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Login"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    logout_api_auth_logout_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoggedOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    me_api_auth_me_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    change_me_api_auth_me_patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeMe"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    erase_me_api_auth_me_erase_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EraseMe"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erased"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    list_ways_api_auth_oidc_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WayList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    callback_api_auth_oidc__name__callback_get: {
+        parameters: {
+            query?: {
+                code?: string;
+                state?: string;
+                error?: string;
+                iss?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    start_api_auth_oidc__name__start_get: {
+        parameters: {
+            query?: {
+                /** @description Where in the console to go afterwards. */
+                next?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    change_password_api_auth_password_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangePassword"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    refresh_api_auth_refresh_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Refresh"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokensTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    register_api_auth_register_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Register"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    use_reset_link_api_auth_reset_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UseReset"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResetDone"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    list_my_sessions_api_auth_sessions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    end_my_session_api_auth_sessions__session_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    list_tokens_api_auth_tokens_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    create_token_api_auth_tokens_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any word of up to 200 characters: sent again within a day, the request creates nothing more. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateToken"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenCreated"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    revoke_token_api_auth_tokens__token_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenRevoked"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    show_factor_api_auth_totp_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    enrol_factor_api_auth_totp_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolmentTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    confirm_factor_api_auth_totp_confirm_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GiveCode"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    disable_factor_api_auth_totp_disable_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GiveCode"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorDisabled"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    renew_recovery_codes_api_auth_totp_recovery_codes_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GiveCode"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
     list_backups_api_backups_get: {
         parameters: {
             query?: {
@@ -1934,7 +5958,7 @@ export interface operations {
             query?: {
                 /** @description Entries in one page at most. */
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description The `next_cursor` or `previous_cursor` of another page. */
                 cursor?: string | null;
                 /** @description Follow: calls in the order of recording behind this cursor, or behind `now` or `start`. */
                 after?: string | null;
@@ -1942,6 +5966,12 @@ export interface operations {
                 model?: string | null;
                 provider?: string | null;
                 key_id?: string | null;
+                project?: string | null;
+                error_code?: string | null;
+                /** @description Calls that took so long or longer. */
+                min_duration_ms?: number | null;
+                /** @description How a request id begins: ours, or the client's own. */
+                q?: string | null;
                 /** @description Calls that started at this time or later. */
                 since?: string | null;
                 /** @description Calls that started before this time. */
@@ -1989,6 +6019,12 @@ export interface operations {
                 model?: string | null;
                 provider?: string | null;
                 key_id?: string | null;
+                project?: string | null;
+                error_code?: string | null;
+                /** @description Calls that took so long or longer. */
+                min_duration_ms?: number | null;
+                /** @description How a request id begins: ours, or the client's own. */
+                q?: string | null;
                 /** @description Calls that started at this time or later. */
                 since?: string | null;
                 /** @description Calls that started before this time. */
@@ -2029,6 +6065,61 @@ export interface operations {
             };
         };
     };
+    export_calls_api_calls_export_get: {
+        parameters: {
+            query?: {
+                format?: "csv" | "jsonl";
+                status?: ("completed" | "failed" | "cancelled") | null;
+                model?: string | null;
+                provider?: string | null;
+                key_id?: string | null;
+                project?: string | null;
+                error_code?: string | null;
+                /** @description Calls that took so long or longer. */
+                min_duration_ms?: number | null;
+                /** @description How a request id begins: ours, or the client's own. */
+                q?: string | null;
+                /** @description Calls that started at this time or later. */
+                since?: string | null;
+                /** @description Calls that started before this time. */
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A file; `x-total-count` has its entries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": unknown;
+                    "text/csv": unknown;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
     show_call_api_calls__name__get: {
         parameters: {
             query?: never;
@@ -2046,7 +6137,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CallTold"];
+                    "application/json": components["schemas"]["CallExplained"];
                 };
             };
             /** @description Client Error */
@@ -2145,6 +6236,128 @@ export interface operations {
             };
         };
     };
+    show_configuration_api_configuration_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Configuration"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    apply_configuration_api_configuration_apply_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApplyConfiguration"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Applied"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    plan_configuration_api_configuration_plan_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanConfiguration"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Planned"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
     doctor_api_doctor_get: {
         parameters: {
             query?: never;
@@ -2183,9 +6396,394 @@ export interface operations {
             };
         };
     };
+    list_invitations_api_invitations_get: {
+        parameters: {
+            query?: {
+                /** @description Entries in one page at most. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationPage"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    create_invitation_api_invitations_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any word of up to 200 characters: sent again within a day, the request creates nothing more. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateInvitation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationCreated"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    open_invitation_api_invitations_open_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenLink"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationOpened"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    withdraw_invitation_api_invitations__invitation_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                invitation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    list_issuers_api_issuers_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuerList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    create_issuer_api_issuers_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any word of up to 200 characters: sent again within a day, the request creates nothing more. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateIssuer"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuerTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    show_issuer_api_issuers__name__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuerTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    remove_issuer_api_issuers__name__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuerRemoved"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    change_issuer_api_issuers__name__patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the change was made from; any other is refused with 412. */
+                "if-match"?: string | null;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeIssuer"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuerTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
     list_keys_api_keys_get: {
         parameters: {
             query?: {
+                project?: string | null;
+                /** @description `soon`: active, and within ten days of its end. */
+                state?: ("active" | "soon" | "disabled" | "expired" | "revoked") | null;
+                /** @description A part of the label, or the beginning of the id. */
+                q?: string | null;
                 /** @description Entries in one page at most. */
                 limit?: number;
                 /** @description The `next_cursor` of the page before. */
@@ -2229,7 +6827,10 @@ export interface operations {
     create_key_api_keys_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any word of up to 200 characters: sent again within a day, the request creates nothing more. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2286,6 +6887,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["KeyTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    change_key_api_keys__key_id__patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the change was made from; any other is refused with 412. */
+                "if-match"?: string | null;
+            };
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeKey"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyChanged"];
                 };
             };
             /** @description Client Error */
@@ -2439,7 +7087,10 @@ export interface operations {
     add_model_api_models_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any word of up to 200 characters: sent again within a day, the request creates nothing more. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2602,6 +7253,400 @@ export interface operations {
             };
         };
     };
+    list_projects_api_projects_get: {
+        parameters: {
+            query?: {
+                /** @description Only those in the archive, or only those outside it. */
+                archived?: boolean | null;
+                /** @description A part of the name or title. */
+                q?: string | null;
+                /** @description Entries in one page at most. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectPage"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    create_project_api_projects_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any word of up to 200 characters: sent again within a day, the request creates nothing more. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateProject"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    show_project_api_projects__project_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    change_project_api_projects__project_id__put: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the change was made from; any other is refused with 412. */
+                "if-match"?: string | null;
+            };
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutProject"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    delete_project_api_projects__project_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectDeleted"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    list_members_api_projects__project_id__members_get: {
+        parameters: {
+            query?: {
+                /** @description Entries in one page at most. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberPage"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    add_member_api_projects__project_id__members_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddMember"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    change_member_api_projects__project_id__members__user_id__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutMember"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    remove_member_api_projects__project_id__members__user_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberRemoved"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
     list_providers_api_providers_get: {
         parameters: {
             query?: {
@@ -2648,7 +7693,10 @@ export interface operations {
     create_provider_api_providers_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any word of up to 200 characters: sent again within a day, the request creates nothing more. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2770,7 +7818,10 @@ export interface operations {
     change_provider_api_providers__name__patch: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag that the change was made from; any other is refused with 412. */
+                "if-match"?: string | null;
+            };
             path: {
                 name: string;
             };
@@ -3130,6 +8181,124 @@ export interface operations {
             };
         };
     };
+    setup_api_setup_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetupTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    claim_api_setup_claim_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Claim"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    make_setup_link_api_setup_link_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetupLink"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
     status_api_status_get: {
         parameters: {
             query?: never;
@@ -3250,7 +8419,16 @@ export interface operations {
         parameters: {
             query?: {
                 period?: "24h" | "7d" | "30d" | "90d" | "all";
-                by?: "model" | "provider" | "key" | "project" | "hour" | "day";
+                by?: "model" | "provider" | "key" | "project" | "user" | "hour" | "day";
+                /** @description Instead of the period: from the whole hour that this lies in. */
+                since?: string | null;
+                /** @description With since: to the end of the hour that this lies in. Default: now. */
+                until?: string | null;
+                /** @description By whose midnights days are told apart, such as Asia/Tokyo. */
+                tz?: string;
+                project?: string | null;
+                /** @description Whether to add up the period of the same length before, too. */
+                compare?: boolean;
             };
             header?: never;
             path?: never;
@@ -3265,6 +8443,585 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReportTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    list_users_api_users_get: {
+        parameters: {
+            query?: {
+                /** @description Part of the name or of the address. */
+                q?: string | null;
+                role?: ("owner" | "admin" | "user" | "guest") | null;
+                active?: boolean | null;
+                /** @description Entries in one page at most. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserPage"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    create_user_api_users_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateUser"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    show_user_api_users__user_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    change_user_api_users__user_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeUser"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    erase_user_api_users__user_id__erase_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erased"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    export_user_api_users__user_id__export_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    set_password_api_users__user_id__password_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetPassword"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    create_reset_link_api_users__user_id__reset_link_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CreateReset"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResetCreated"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    list_user_sessions_api_users__user_id__sessions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    end_user_sessions_api_users__user_id__sessions_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionsEndedTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    end_user_session_api_users__user_id__sessions__session_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    list_tokens_of_api_users__user_id__tokens_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    revoke_token_of_api_users__user_id__tokens__token_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenRevoked"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    reset_factor_api_users__user_id__totp_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorDisabled"];
                 };
             };
             /** @description Client Error */
@@ -3303,6 +9060,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    metrics_metrics_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Prometheus' text format, 0.0.4. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
                 };
             };
             /** @description Client Error */

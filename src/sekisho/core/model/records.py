@@ -80,6 +80,15 @@ class CallEnded(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="e")
         return (self.marks[-2] - self.marks[0]) // 1000 if self.marks and self.marks[-2] else None
 
     @property
+    def own_us(self) -> int | None:
+        """What looking, the key, the way and the limits took of it, in microseconds; None where it did not come that far."""
+        marks = self.marks
+        if len(marks) < 7 or not marks[6]:
+            return None
+        # Between the key and the way stands the body, which is the client's time.
+        return (marks[3] - marks[1] + marks[6] - marks[4]) // 1000
+
+    @property
     def stages(self) -> tuple[int, ...]:
         """Own times in microseconds, by the names of `STAGES`."""
         times = []

@@ -131,6 +131,14 @@ class Pulse(msgspec.Struct, frozen=True, gc=False, tag="pulse"):
     upstream_connections: int
     loop_lag_us: int
     """The longest delay of the worker's timer since the last pulse."""
+    calls: int = 0
+    """Those that went to a provider."""
+    failed: int = 0
+    """Those of them that failed."""
+    journal_full: bool = False
+    """Whether there is room for nothing but the ends of calls that run: new ones are refused, or go unrecorded."""
+    dropped: int = 0
+    """Records that found no room in the journal."""
 
 
 ToWorker = CatalogFrame | KeyPage | KeyDelta | Shares | Drain | WakeFailed

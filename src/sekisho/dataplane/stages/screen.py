@@ -20,7 +20,7 @@ def screen(x: Exchange, plane: Plane) -> Refusal | None:
     if head is None or x.refusal is not None:
         return x.refusal
     if plane.proxies is not None and x.peer in plane.proxies:
-        x.address = _forwarded(x.peer, head.headers.get(b"x-forwarded-for", b""), plane.proxies)
+        x.address = forwarded(x.peer, head.headers.get(b"x-forwarded-for", b""), plane.proxies)
     route = _ROUTES.get(head.path)
     if route is None:
         found = registry.find(head.path)
@@ -66,10 +66,10 @@ def screen(x: Exchange, plane: Plane) -> Refusal | None:
     return None
 
 
-def _forwarded(peer: str, forwarded: bytes, proxies: AddressSet) -> str:
+def forwarded(peer: str, hops: bytes, proxies: AddressSet) -> str:
     """The right-most hop that is no proxy of ours; the peer itself where the header makes no sense."""
     address = peer
-    for hop in reversed(forwarded.decode("latin-1").split(",")):
+    for hop in reversed(hops.decode("latin-1").split(",")):
         parsed = parse_address(hop.strip())
         if parsed is None:
             return address

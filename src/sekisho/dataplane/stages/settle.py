@@ -72,11 +72,14 @@ def _record(x: Exchange, plane: Plane, usage: Usage) -> None:
     status, told = _COMPLETED, x.told
     if fault is not None:
         status = _CANCELLED if fault.code in (GONE, "slow_reader") else _FAILED
+        if status == _FAILED:
+            plane.counters.failed += 1
         code, message, told = fault.code, fault.message, told or fault.status
     else:
         code, message = x.trouble_code, x.trouble_message
         if code:
             status = _FAILED
+            plane.counters.failed += 1
     answer, outcome = x.answer, x.outcome
     plane.journal.append(
         CallEnded(

@@ -3,7 +3,7 @@
 Nothing here is peculiar to one database: times are integers of microseconds since the epoch, money is integers of 1e-10 units.
 """
 
-from sekisho.storage.tables import audit, catalog, identity, revisions, usage
+from sekisho.storage.tables import access, audit, catalog, identity, people, projects, repeats, revisions, usage
 from sekisho.storage.tables.base import metadata
 
-__all__ = ["audit", "catalog", "identity", "metadata", "revisions", "usage"]
+__all__ = ["access", "audit", "catalog", "identity", "metadata", "people", "projects", "repeats", "revisions", "usage"]

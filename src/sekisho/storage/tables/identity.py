@@ -10,8 +10,20 @@ projects: Final = Table(
     "projects",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
+    Column(
+        "name",
+        Text,
+        nullable=False,
+        unique=True,
+        doc="Never changes and is never used again: calls carry it, and it decides who sees them.",
+    ),
     Column("created_at", BigInteger, nullable=False),
+    Column("title", Text, nullable=False, server_default="", doc="For people; empty means the name."),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("owner_id", Text, doc="Of the user who made it; null where the local owner did, or that user is gone."),
+    Column("updated_at", BigInteger, nullable=False, server_default="0", doc="Zero until the first change."),
+    Column("archived_at", BigInteger, doc="Since when it takes no new keys and members."),
+    Column("deleted_at", BigInteger, doc="Since when it is gone for people. The row stays for its dead keys and its name."),
 )
 
 keys: Final = Table(
@@ -30,8 +42,11 @@ keys: Final = Table(
     Column("rotated_at", BigInteger),
     Column("revoked_at", BigInteger),
     Column("revision", BigInteger, nullable=False, doc="The revision of the last change of the key or of its secrets."),
+    Column("created_by", Text, doc="The user who made it; null for the local owner. No reference: users go, keys stay."),
+    Column("disabled_at", BigInteger, doc="Since when it is switched off; null where it is on."),
     CheckConstraint("rpm > 0 AND tpm > 0 AND concurrency > 0", name="limits"),
     Index("ix_keys_created_at", "created_at"),
+    Index("ix_keys_project_id_created_at", "project_id", "created_at"),
     Index("ix_keys_revision", "revision"),
 )
 

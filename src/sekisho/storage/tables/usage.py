@@ -3,9 +3,22 @@
 The indexes are few, because each is paid on every call.
 """
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, SmallInteger, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    literal_column,
+)
 
 from sekisho.storage.tables.base import Number, metadata
 
@@ -54,6 +67,16 @@ calls: Final = Table(
     Index("ix_calls_status_started_at", "status", "started_at"),
     Index("ix_calls_key_id_started_at", "key_id", "started_at"),
     Index("ix_calls_model_started_at", "model", "started_at"),
+    Index("ix_calls_provider_started_at", "provider", "started_at"),
+    Index("ix_calls_project_started_at", "project", "started_at"),
+    # Of those calls only that have a code: one that went well costs it nothing.
+    Index(
+        "ix_calls_error_code_started_at",
+        "error_code",
+        "started_at",
+        sqlite_where=literal_column("error_code <> ''"),
+        postgresql_where=literal_column("error_code <> ''"),
+    ),
     Index("ix_calls_request_id", "request_id"),
 )
 
@@ -104,4 +127,52 @@ rollups_hourly: Final = Table(
     Column("duration_us", BigInteger, nullable=False),
     Column("ttfb_us", BigInteger, nullable=False),
     Column("ttfb_calls", BigInteger, nullable=False, doc="Calls that had a first byte: what ttfb_us is divided by."),
+)
+
+
+def _sums() -> tuple[Column[Any], ...]:
+    """What is counted of a group of calls, as in `rollups_hourly`."""
+    names = ("calls", "completed", "failed", "cancelled", "unpriced", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+    return tuple(Column(name, BigInteger, nullable=False) for name in (*names, "cost", "duration_us", "ttfb_us", "ttfb_calls"))
+
+
+rollups_project: Final = Table(
+    "rollups_project",
+    metadata,
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("project", Text, primary_key=True),
+    Column("currency", Text, primary_key=True, doc="As in `rollups_hourly`."),
+    *_sums(),
+)
+
+rollups_daily: Final = Table(
+    "rollups_daily",
+    metadata,
+    Column("day", BigInteger, primary_key=True, autoincrement=False, doc="The start of the day in UTC, in microseconds."),
+    Column("model", Text, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("key_id", Text, primary_key=True),
+    Column("project", Text, primary_key=True),
+    Column("currency", Text, primary_key=True, doc="As in `rollups_hourly`."),
+    *_sums(),
+)
+
+rollups_latency: Final = Table(
+    "rollups_latency",
+    metadata,
+    Column("step", BigInteger, primary_key=True, autoincrement=False, doc="How long the time is, in microseconds: an hour or a day (UTC)."),
+    Column("start", BigInteger, primary_key=True, autoincrement=False),
+    Column("project", Text, primary_key=True),
+    Column("duration", LargeBinary, nullable=False, doc="A histogram of the durations; see usage.reports.histograms."),
+    Column("ttfb", LargeBinary, nullable=False, doc="The same of the times to the first byte."),
+)
+
+rollups_folded: Final = Table(
+    "rollups_folded",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False, doc="Always 1."),
+    Column(
+        "number", BigInteger, nullable=False, doc="The last call that the three tables above hold; what came after it is added when asked."
+    ),
+    CheckConstraint("id = 1", name="one_row"),
 )

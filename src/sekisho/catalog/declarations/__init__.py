@@ -1,0 +1,1 @@
+"""Models as somebody wrote them down, many at once."""

@@ -1,0 +1,1 @@
+"""Logins that another house vouches for, by OpenID Connect."""

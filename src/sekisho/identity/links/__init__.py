@@ -1,0 +1,1 @@
+"""Links that open once: invitations, and resets of a password."""

@@ -1,0 +1,1 @@
+"""How somebody gets in: the setup link, a password, a registration."""

@@ -1,0 +1,1 @@
+"""Logins that last: who is behind a request."""

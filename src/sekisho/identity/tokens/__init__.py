@@ -1,0 +1,1 @@
+"""Access tokens: what a person's scripts speak to the management API with."""

@@ -1,0 +1,1 @@
+"""Sums of calls over time, and by what they were for."""
