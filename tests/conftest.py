@@ -3,6 +3,7 @@
 The session's engines are never changed by a test; who kills an engine starts one of its own with `Llama.start`.
 """
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,18 @@ if TYPE_CHECKING:
 ALPHA = "Alpha speaks from the first engine and then stops ."
 BETA = "Beta is another engine , it says something else entirely ."
 BUILTIN = "Sekisho itself runs this model in a child of its own ."
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """For a test that sets up logging in this process: afterwards all is as it was, for the tests that read what is logged."""
+    root, levels = logging.getLogger(), {name: logging.getLogger(name).level for name in ("", "sekisho", "sekisho.test")}
+    handlers = list(root.handlers)
+    yield
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ Type = Callable[..., Any]
 
 
 @pytest.fixture
-def type_(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Type:
+def type_(tmp_path: Path, capsys: pytest.CaptureFixture[str], logging_as_before: None) -> Type:
     """Types a command in an empty home without a server; its data, or the code of its error."""
 
     def run(*words: str) -> Any:

@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,17 +12,10 @@ from sekisho.telemetry import logs
 
 
 @pytest.fixture
-def written() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    before, level = list(root.handlers), root.level
+def written(logging_as_before: None) -> io.StringIO:
     stream = io.StringIO()
     logs.setup("debug", stream=stream)
-    yield stream
-    logging.captureWarnings(False)
-    root.handlers[:] = before
-    root.setLevel(level)
-    for name in ("sekisho", "sekisho.test"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
+    return stream
 
 
 log = logging.getLogger("sekisho.test")
