@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sekisho.core.model.snapshot import Rate
-from sekisho.kit.crypto import sha256
+from sekisho.kit.crypto import digest_of
 from sekisho.kit.money import format_price_per_million
 
 
@@ -84,7 +84,7 @@ def told_provider(provider: ProviderFacts) -> dict[str, Any]:
         "kind": provider.kind,
         "base_url": provider.base_url,
         "enabled": provider.enabled,
-        "ca_bundle": None if provider.ca_bundle is None else f"sha256:{sha256(provider.ca_bundle.encode()).hex()}",
+        "ca_bundle": digest_of(provider.ca_bundle),
         "timeouts": provider.timeouts,
         "credentials": [{"id": each.id, "last4": each.last4, "fingerprint": each.fingerprint} for each in provider.credentials],
         "models": len(provider.models),

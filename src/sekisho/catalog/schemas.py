@@ -13,21 +13,14 @@ from sekisho.catalog.settings import CAPABILITIES, DEAREST
 from sekisho.core.model.snapshot import Rate
 from sekisho.kit.crypto import Secret
 from sekisho.kit.money import format_price_per_million, parse_price_per_million
-from sekisho.rest.schemas import Asked, OneLine, Time, Told, Written, joined
+from sekisho.rest.schemas import SHORT, SHORT_WORDS, Asked, OneLine, Time, Told, Written, joined, spelled
 
-NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _DECIMAL: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,20})?")
 
 Kind = Literal["custom", "openai", "ollama", "llamacpp", "vllm", "lmstudio"]
 
 
-def _name(value: object) -> object:
-    if isinstance(value, str) and re.fullmatch(NAME, value) is None:
-        raise ValueError("use 1 to 63 of the characters a-z, 0-9, - and _, beginning with a letter or a digit")
-    return value
-
-
-Name = Annotated[str, BeforeValidator(_name)]
+Name = Annotated[str, spelled(SHORT, SHORT_WORDS)]
 
 
 def _price(value: object) -> str:

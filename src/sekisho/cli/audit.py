@@ -1,5 +1,6 @@
 """`audit`: who changed what. It is read and exported here; whether it is whole is asked by `check --audit`."""
 
+import json
 from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
@@ -127,7 +128,14 @@ def _table(rows: list[dict[str, Any]], now: int, within: int) -> "Table":
 def _state(values: dict[str, Any] | None) -> str:
     if values is None:
         return figures.NONE
-    return figures.clean_line(", ".join(f"{name}: {'none' if value is None else value}" for name, value in values.items()) or figures.NONE)
+    return figures.clean_line(", ".join(f"{name}: {_word(value)}" for name, value in values.items()) or figures.NONE)
+
+
+def _word(value: Any) -> str:
+    """A value as people read it; what is no text, as JSON spells it."""
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def export(

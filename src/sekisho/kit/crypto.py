@@ -104,6 +104,11 @@ def sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
+def digest_of(text: str | None) -> str | None:
+    """Which text it is, such as a bundle of authorities, where the text itself is too long to show: `sha256:` and 64 digits."""
+    return None if text is None else f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
 def token(size: int = 32) -> str:
     """A random URL-safe text of `size` bytes of entropy (32 bytes give 43 characters)."""
     return _random.token_urlsafe(size)

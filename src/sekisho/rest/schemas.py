@@ -1,5 +1,6 @@
 """What bodies have in common: unknown fields are refused, times are RFC 3339, money is a decimal string."""
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Final
 
@@ -77,6 +78,25 @@ def _one_line(value: str) -> str:
 
 OneLine: Final = AfterValidator(_one_line)
 """For texts of people. It stands behind the bounds, so that their messages speak of characters."""
+
+
+def spelled(pattern: str, words: str) -> BeforeValidator:
+    """Refuses, in words for people, a text that does not match as a whole.
+
+    A `Field(pattern=...)` before it tells the OpenAPI document the same.
+    """
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and re.fullmatch(pattern, value) is None:
+            raise ValueError(words)
+        return value
+
+    return BeforeValidator(check)
+
+
+SHORT: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+SHORT_WORDS: Final = "use 1 to 63 of the characters a-z, 0-9, - and _, beginning with a letter or a digit"
+"""How names are spelled that stand in addresses and commands."""
 
 
 def joined(values: Iterable[str]) -> str:

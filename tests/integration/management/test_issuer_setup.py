@@ -10,6 +10,7 @@ import pytest
 from tests.integration.management.house import House
 from tests.integration.management.houses_of_others import CONSOLE, add, begin, come_in, refusals, refused
 from tests.integration.management.people import OVER_TLS, Browser
+from tests.support.authorities import Authority
 from tests.support.issuer import CLIENT, SECRET, Issuer
 
 Change = Callable[[Issuer], None]
@@ -110,11 +111,17 @@ def test_an_issuer_is_managed_by_who_may_and_its_secret_never_shown(house: House
     assert house.refused(422, "PATCH", "/api/issuers/corp", {"issuer": "https://evil.example.org"})["param"] == "client_secret"
     assert house.good("PATCH", "/api/issuers/corp", {"issuer": "https://new.example.org", "client_secret": "another"})["has_secret"] is True
     house.good("PATCH", "/api/issuers/corp", {"enabled": False})
+    house.good("PATCH", "/api/issuers/corp", {"ca_bundle": Authority().pem})
     assert Browser(house).good("GET", "/api/auth/oidc") == {"issuers": []}
     assert Browser(house).ask("GET", "/api/auth/oidc/corp/start").status_code == 404
     assert house.good("DELETE", "/api/issuers/corp")["removed"] is True
     assert house.refused(404, "GET", "/api/issuers/corp")["code"] == "issuer_not_found"
-    audit = json.dumps(house.good("GET", "/api/audit"))
+    rows = house.good("GET", "/api/audit")["rows"]
+    audit = json.dumps(rows)
+    # A bundle of authorities decides whom we believe: which one it was stands there, though not the whole of it.
+    bundles = [row["after"]["ca_bundle"] for row in rows if row["action"] == "issuer.changed" and "ca_bundle" in row["after"]]
+    assert [bundle.partition(":")[0] for bundle in bundles] == ["sha256"]
+    assert "BEGIN CERTIFICATE" not in audit
     assert SECRET not in audit
     assert "another" not in audit
 

@@ -127,7 +127,9 @@ def test_a_repeated_creation_creates_once(house: House) -> None:
 
 @pytest.mark.parametrize("name", ["", "Alpha", "a b", "-a", "ä", "a" * 64, "a/b"])
 def test_a_bad_name_is_refused_by_its_field(house: House, name: str) -> None:
-    assert house.refused(422, "POST", "/api/projects", {"name": name})["param"] == "name"
+    refused = house.refused(422, "POST", "/api/projects", {"name": name})
+    assert refused["param"] == "name"
+    assert "use 1 to 63 of the characters" in refused["message"]
 
 
 @pytest.mark.parametrize(

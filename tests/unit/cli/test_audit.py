@@ -31,7 +31,7 @@ def test_rows_are_listed_with_what_was_before_and_after(type_: Type, node: Node)
     node.scripted["GET", "/api/audit"] = (200, {"rows": [ROW], "next_cursor": "more"})
     assert type_("audit", "list", "--limit", "1").data == {"rows": [ROW], "next_cursor": "more"}
     outcome = type_("audit", "list", "--limit", "1", "--format", "text")
-    for word in ("12", "anna@example.com", "192.0.2.7", "provider.changed", "provider p1", "enabled: True", "enabled: False"):
+    for word in ("12", "anna@example.com", "192.0.2.7", "provider.changed", "provider p1", "enabled: true", "enabled: false"):
         assert word in outcome.out
     assert "\x1b[31m" not in outcome.out
     assert "--cursor more" in outcome.err

@@ -35,11 +35,11 @@ from sekisho.catalog.service import ADDED
 from sekisho.catalog.settings import CAPABILITIES
 from sekisho.core.model.ids import DEFAULT_PROJECT
 from sekisho.core.model.snapshot import Rate
-from sekisho.identity.issuers.model import Issuer
+from sekisho.identity.issuers.model import Issuer, shown
 from sekisho.identity.issuers.schemas import CreateIssuer
 from sekisho.identity.people.model import folded
 from sekisho.identity.projects.model import Member, Project
-from sekisho.kit.crypto import sha256
+from sekisho.kit.crypto import digest_of
 from sekisho.kit.money import format_price_per_million
 from sekisho.rest.permissions import ProjectRole
 
@@ -136,7 +136,8 @@ def _secret(
 
 def _bundle(text: str | None) -> str | None:
     """A bundle of certificates as a plan tells of it."""
-    return None if text is None else f"sha256:{sha256(text.encode()).hex()[:16]}"
+    digest = digest_of(text)
+    return None if digest is None else digest[: len("sha256:") + 16]
 
 
 def _model(name: str, was: ModelFacts | None, wanted: ModelDeclared, providers: Iterable[str]) -> Change | None:
@@ -207,7 +208,7 @@ def _issuer(
         if was is not None
         else CreateIssuer(name=name, **wanted.given()).model_dump(exclude={"name", "probe", "client_secret"})
     )
-    before = {} if was is None else _shown(was)
+    before = {} if was is None else shown(was)
     fields = [
         FieldChange(each, _bundle(before.get(each)), _bundle(value)) if each == "ca_bundle" else FieldChange(each, before.get(each), value)
         for each, value in after.items()
@@ -217,24 +218,6 @@ def _issuer(
             raise PlanError(f"{path}.client_secret", "a stored secret is replaced and not taken away; remove the issuer first")
         fields += _secret(path, "client_secret", held, wanted.client_secret, fingerprints, notes)
     return _change(ISSUERS, name, was is None, fields)
-
-
-def _shown(issuer: Issuer) -> dict[str, Any]:
-    """An issuer's fields as the document writes them, but for its name and secret."""
-    return {
-        "title": issuer.title,
-        "issuer": issuer.issuer,
-        "client_id": issuer.client_id,
-        "console_url": issuer.console_url,
-        "algorithm": issuer.algorithm,
-        "scopes": list(issuer.scopes),
-        "groups_claim": issuer.groups_claim,
-        "group_roles": {group: role.value for group, role in issuer.group_roles.items()},
-        "default_role": None if issuer.default_role is None else issuer.default_role.value,
-        "link_by_email": issuer.link_by_email,
-        "ca_bundle": issuer.ca_bundle,
-        "enabled": issuer.enabled,
-    }
 
 
 # What is set up, as a document
@@ -277,7 +260,7 @@ def document(current: Current) -> Configuration:
     }
     secrets = iter(_references((name for name, each in sorted(current.issuers.items()) if each.has_secret), "CLIENT_SECRET"))
     issuers = {
-        name: IssuerDeclared.model_validate({**_shown(each), **({"client_secret": next(secrets)} if each.has_secret else {})})
+        name: IssuerDeclared.model_validate({**shown(each), **({"client_secret": next(secrets)} if each.has_secret else {})})
         for name, each in sorted(current.issuers.items())
     }
     return Configuration(version=1, providers=providers, models=models, projects=projects, issuers=issuers)

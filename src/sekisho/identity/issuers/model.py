@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sekisho.rest.permissions import Role
 
@@ -55,6 +55,24 @@ class Identity:
     user_id: str
     created_at: int
     last_login_at: int
+
+
+def shown(issuer: Issuer) -> dict[str, Any]:
+    """What an administrator set up, as JSON has it, but for the name and the secret."""
+    return {
+        "title": issuer.title,
+        "issuer": issuer.issuer,
+        "client_id": issuer.client_id,
+        "console_url": issuer.console_url,
+        "algorithm": issuer.algorithm,
+        "scopes": list(issuer.scopes),
+        "groups_claim": issuer.groups_claim,
+        "group_roles": {group: role.value for group, role in issuer.group_roles.items()},
+        "default_role": None if issuer.default_role is None else issuer.default_role.value,
+        "link_by_email": issuer.link_by_email,
+        "ca_bundle": issuer.ca_bundle,
+        "enabled": issuer.enabled,
+    }
 
 
 def place(issuer_id: str) -> str:

@@ -7,9 +7,14 @@ from pydantic import AfterValidator, Field
 from sekisho.identity.issuers.model import Issuer
 from sekisho.kit.crypto import Secret
 from sekisho.rest.permissions import Role
-from sekisho.rest.schemas import Asked, OneLine, Time, Told
+from sekisho.rest.schemas import Asked, OneLine, Time, Told, spelled
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$", description="Stands in the address that people come back to.")]
+NAME: Final = r"^[a-z0-9][a-z0-9-]{0,40}$"
+Name = Annotated[
+    str,
+    Field(pattern=NAME, description="Stands in the address that people come back to."),
+    spelled(NAME, "use 1 to 41 of the characters a-z, 0-9 and -, beginning with a letter or a digit"),
+]
 Title = Annotated[str, Field(min_length=1, max_length=100), OneLine]
 Url = Annotated[str, Field(min_length=8, max_length=500), OneLine]
 Short = Annotated[str, Field(min_length=1, max_length=300), OneLine]

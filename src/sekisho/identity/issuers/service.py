@@ -8,21 +8,21 @@ its reason.
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from sekisho.core.model.ids import readable
 from sekisho.egress.client import Egress, EgressError, Origin, origin_of
 from sekisho.identity.issuers import flows, idtokens, repository
 from sekisho.identity.issuers.discoveries import Asked, Discoveries
 from sekisho.identity.issuers.idtokens import Claims, Expected, RejectedError, UnknownKeyError
-from sekisho.identity.issuers.model import Identity, Issuer, place
+from sekisho.identity.issuers.model import Identity, Issuer, place, shown
 from sekisho.identity.logins.model import LoggedIn, Place
 from sekisho.identity.logins.service import LoginService
 from sekisho.identity.people.model import User
 from sekisho.identity.people.service import UserService
 from sekisho.identity.sessions.service import SessionService
 from sekisho.kit.clock import Clock
-from sekisho.kit.crypto import KeyRing, SealError, Secret, fingerprint
+from sekisho.kit.crypto import KeyRing, SealError, Secret, digest_of, fingerprint
 from sekisho.kit.net import is_loopback
 from sekisho.rest import versions
 from sekisho.rest.errors import ApiError, conflict, invalid, not_found
@@ -314,19 +314,6 @@ def _check(issuer: Issuer) -> None:
         raise invalid("console_url: write the console's address without a / at its end, such as https://gateway.example.com", "console_url")
 
 
-def _told(issuer: Issuer) -> dict[str, object]:
-    return {
-        "name": issuer.name,
-        "title": issuer.title,
-        "issuer": issuer.issuer,
-        "client_id": issuer.client_id,
-        "has_secret": issuer.has_secret,
-        "console_url": issuer.console_url,
-        "algorithm": issuer.algorithm,
-        "scopes": list(issuer.scopes),
-        "groups_claim": issuer.groups_claim,
-        "group_roles": {group: role.value for group, role in issuer.group_roles.items()},
-        "default_role": issuer.default_role and issuer.default_role.value,
-        "link_by_email": issuer.link_by_email,
-        "enabled": issuer.enabled,
-    }
+def _told(issuer: Issuer) -> dict[str, Any]:
+    """An issuer as the audit tells of it: whether there is a secret, and which bundle of authorities it is."""
+    return {"name": issuer.name, "has_secret": issuer.has_secret, **shown(issuer), "ca_bundle": digest_of(issuer.ca_bundle)}

@@ -6,9 +6,9 @@ from pydantic import Field
 
 from sekisho.identity.projects.model import Member, Project
 from sekisho.rest.permissions import ProjectRole
-from sekisho.rest.schemas import Asked, OneLine, Time, Told
+from sekisho.rest.schemas import SHORT, SHORT_WORDS, Asked, OneLine, Time, Told, spelled
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="Small letters, digits, - and _; it never changes.")]
+Name = Annotated[str, Field(pattern=SHORT, description="Small letters, digits, - and _; it never changes."), spelled(SHORT, SHORT_WORDS)]
 Title = Annotated[str, Field(min_length=1, max_length=200), OneLine]
 Description = Annotated[str, Field(max_length=2000)]
 
