@@ -8,7 +8,7 @@ decisions of the slices are the same on both, and two nodes wait for each other 
 import abc
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import ClassVar, Final
 
 from sqlalchemy import exc
@@ -47,6 +47,9 @@ class Database(abc.ABC):
         self._frozen: str | None = None
         self._shut: str | None = None
         self._opener: asyncio.Task[object] | None = None
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     @abc.abstractmethod
@@ -87,6 +90,12 @@ class Database(abc.ABC):
     async def open(self) -> None:
         """Connect and make sure that this can be our database; raises StorageError, and then nothing was changed."""
 
+    async def drain(self, seconds: float = WAIT_SECONDS) -> None:
+        """Wait until no block is under way, or as long as that: a connection that is in use when its loop ends is never given back."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+
     @abc.abstractmethod
     async def close(self) -> None:
         """Let go of all connections."""
@@ -102,8 +111,9 @@ class Database(abc.ABC):
         if self._frozen is not None:
             raise MigrationFailedError(self._frozen)
         try:
-            async with self._write(seconds) as connection:
-                yield connection
+            with self._counted():
+                async with self._write(seconds) as connection:
+                    yield connection
         except exc.DBAPIError as error:
             raise self._translated(error) from error
 
@@ -115,8 +125,9 @@ class Database(abc.ABC):
         """
         self._let_in()
         try:
-            async with self._read(seconds) as connection:
-                yield connection
+            with self._counted():
+                async with self._read(seconds) as connection:
+                    yield connection
         except exc.DBAPIError as error:
             if self._frozen is not None:
                 # An older schema may lack what this version asks for.
@@ -153,6 +164,17 @@ class Database(abc.ABC):
 
     @abc.abstractmethod
     def _translated(self, error: exc.DBAPIError) -> Exception: ...
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._under_way += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
 
     def _let_in(self) -> None:
         if self._shut is not None and asyncio.current_task() is not self._opener:

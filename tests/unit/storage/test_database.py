@@ -261,3 +261,34 @@ def test_a_full_disk_is_told_and_heals(tmp_path: Path) -> None:
             return int((await connection.exec_driver_sql("SELECT count(*) FROM t")).scalar_one())
 
     assert opened(tmp_path / "s.db", run) == 20_000
+
+
+def test_closing_lets_end_what_is_under_way(tmp_path: Path) -> None:
+    """A block that nobody waits for ends before its connection goes; one that hangs is not waited for without end."""
+
+    async def run() -> tuple[list[str], list[str]]:
+        database = Sqlite(tmp_path / "s.db")
+        await database.open()
+        seen: list[str] = []
+        entered = asyncio.Event()
+        hurry = asyncio.Event()
+
+        async def read() -> None:
+            async with database.reader() as connection:
+                entered.set()
+                await hurry.wait()
+                await connection.exec_driver_sql("SELECT 1")
+                seen.append("read")
+
+        reading = asyncio.ensure_future(read())
+        await entered.wait()
+        await database.drain(0.01)
+        before = list(seen)
+        asyncio.get_running_loop().call_later(0.05, hurry.set)
+        await database.drain()
+        after = list(seen)
+        await database.close()
+        await reading
+        return before, after
+
+    assert asyncio.run(run()) == ([], ["read"])
