@@ -11,7 +11,7 @@ ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test check format-is-ours lint types imports console console-api console-check console-looks console-pictures fast format bench bench-peers soak dist lock clean
+.PHONY: help setup serve test check format-is-ours lint types imports console console-api console-check console-looks console-pictures fast format bench bench-peers bench-console soak dist lock clean
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -110,6 +110,9 @@ bench: setup ## the table of budgets, nginx beside us (needs nginx and wrk)
 
 bench-peers: setup ## the same with other gateways beside us
 	@$(PY) -m bench --peers $(ARGS)
+
+bench-console: setup ## the console in a real Chromium: first paint, figures, weight, frames
+	@$(PY) -m bench.console $(ARGS)
 
 soak: setup ## an hour of steady mixed work (SOAK_SECONDS): flat, or it fails
 	@$(PY) -m bench.soak $(ARGS)

@@ -2,7 +2,8 @@
 
     python -m bench.reading HOME URL [ROUNDS]
 
-`HOME` holds the key ring of the database as `ring`. Median and worst of the rounds are told in milliseconds, and the CPU of the process.
+`HOME` holds the key ring of the database as `ring`. Median and worst of the rounds are told in milliseconds, the CPU of the process, and
+how long the event loop's thread worked at most without a turn for others.
 """
 
 import statistics
@@ -13,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 from tests.integration.management.house import House
+from tests.support.turns import settled_heap, watched
 
 from sekisho.kit.clock import SystemClock
 from sekisho.kit.crypto import KeyRing
@@ -66,6 +68,11 @@ class Taken(NamedTuple):
     worst: float
     cpu: float
     """Of this process, the median: what it would take with a core of its own, but for a server's part."""
+    turn: float
+    """The longest turn of the loop, the least of three rounds."""
+
+    def __str__(self) -> str:
+        return " ".join(f"{value:8.1f}" for value in self)
 
 
 def measure(house: House, caller: Caller, path: str, rounds: int) -> tuple[Taken, Any]:
@@ -85,24 +92,31 @@ def measure(house: House, caller: Caller, path: str, rounds: int) -> tuple[Taken
         took.append((time.perf_counter() - began) * 1000)
         spent.append((time.process_time() - used) * 1000)
         assert answer.status_code == 200, answer.text
-    return Taken(statistics.median(took), max(took), statistics.median(spent)), answer.json()
+
+    async def turn() -> float:
+        async with watched() as turns:
+            await ask()
+        return turns.longest * 1000
+
+    turn_ms = min(house.run(turn()) for _ in range(3))
+    return Taken(statistics.median(took), max(took), statistics.median(spent), turn_ms), answer.json()
 
 
 def main(home: Path, url: str, rounds: int) -> None:
-    with House(home, KeyRing.loads((home / "ring").read_text()), url) as house:
+    with House(home, KeyRing.loads((home / "ring").read_text()), url) as house, settled_heap():
         house.clock.at = SystemClock().now()
         week = "2026-01-01T00:00:00Z"
         for who, caller in (("owner", OWNER), ("member of two of eight projects", MEMBER)):
-            print(f"as {who}: median / worst of {rounds} / CPU, ms")
+            print(f"as {who}: median / worst of {rounds} / CPU / longest turn, ms")
             for question in QUESTIONS:
                 if caller is MEMBER and "key_id" in question:
                     continue
                 taken, _ = measure(house, caller, question.format(week=week), rounds)
-                print(f"  {taken.median:8.1f} {taken.worst:8.1f} {taken.cpu:8.1f}  {question}", flush=True)
+                print(f"  {taken}  {question}", flush=True)
         for days in (0, 1, 30, 85):
             cursor = paging.encode(house.clock.at - days * DAY, 0, 0)
             taken, _ = measure(house, OWNER, f"/api/calls?limit=100&cursor={cursor}", rounds)
-            print(f"  {taken.median:8.1f} {taken.worst:8.1f} {taken.cpu:8.1f}  a page of 100 from {days} days ago")
+            print(f"  {taken}  a page of 100 from {days} days ago")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import ts from "typescript-eslint";
 
 /** Features that others may use, because they are a form or a door rather than a screen. */
 const shared = ["auth/login-form", "auth/door", "providers/provider-form"];
-const features = ["auth", "setup", "overview", "keys", "calls", "providers", "models", "usage", "playground", "system", "settings"];
+const features = ["auth", "setup", "overview", "apis", "keys", "calls", "providers", "models", "usage", "playground", "system", "settings"];
 
 export default ts.config(
   { ignores: ["dist", "node_modules", "pictures", "public", "src/lib/api/schema.gen.ts", "dev"] },

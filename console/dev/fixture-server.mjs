@@ -51,6 +51,7 @@ const keys = options.empty ? [] : keyNames.map((label, at) => ({
   id: createHash("sha256").update(label).digest("hex").slice(0, 12), label, project: ["support", "platform", "research", "product"][at % 4], models: at % 3 === 0 ? null : at % 3 === 1 ? ["openai/*", "ollama/qwen3:8b"] : ["vllm/*"],
   rpm: at % 2 ? 60 : null, tpm: at % 5 === 1 ? 200000 : null, concurrency: at % 4 === 0 ? 4 : null, last4: createHash("md5").update(label).digest("hex").slice(0, 4), created_at: iso(now() - (90 + at * 3) * 24 * HOUR),
   expires_at: label === "nightly-eval" ? iso(now() + 6 * 24 * HOUR) : label === "legacy-import" ? iso(now() - 19 * 24 * HOUR) : at % 4 === 2 ? iso(now() + (20 + at * 9) * 24 * HOUR) : null, rotated_at: null, revoked_at: label === "load-test" ? iso(now() - 3 * 24 * HOUR) : null,
+  disabled_at: at === 6 ? iso(now() - 2 * 24 * HOUR) : null, last_used_at: at % 4 === 3 ? null : iso(now() - (at + 1) * 17 * 60_000), created_by: at % 3 === 0 ? null : { id: "u2", email: "hana@example.jp" }, state: label === "load-test" ? "revoked" : label === "legacy-import" ? "expired" : at === 6 ? "disabled" : "active",
 }));
 const keyWeights = keys.filter((key) => !key.revoked_at).map((key, at) => [key, Math.max(0.4, 88 / (at + 1) ** 1.25)]);
 const providers = options.empty ? [] : [
@@ -59,6 +60,14 @@ const providers = options.empty ? [] : [
   id: `p${at}`, name, kind, base_url, enabled: true, state, ca_bundle: null, timeouts: null, credentials: secrets.map((last4, n) => ({ id: `c${at}${n}`, last4, fingerprint: createHash("sha256").update(last4).digest("hex"), weight: 1, state: "ready", created_at: iso(now() - 50 * 24 * HOUR) })),
   models: models.filter((model) => model.provider === name).map((model) => model.id), created_at: iso(now() - 60 * 24 * HOUR), updated_at: iso(now() - 4 * 24 * HOUR),
 }));
+
+const apis = options.empty ? [] : [["assistant", "お客様の質問に答える", "openai/gpt-5-mini", { temperature: 0.2, max_tokens: 800, system_prompt: "You answer customers of a railway, in their language, in at most five sentences." }], ["classify", "", "ollama/qwen3:8b", { temperature: 0, max_tokens: 8, stop: ["\n"], seed: 7 }], ["docs-search", "Documentation search", "vllm/llama-3.3-70b", {}], ["night-batch", "Nightly evaluation", "anthropic/claude-sonnet-4-5", { max_tokens: 4000 }]].map(([name, title, target, defaults], at) => ({
+  name, title, description: at === 0 ? "What the chat on the website calls. Ask Hana before exchanging its target." : "", target, enabled: name !== "night-batch", defaults, state: name === "night-batch" ? "disabled" : name === "docs-search" ? "broken" : "ready", reason: name === "docs-search" ? "the provider vllm is switched off." : null, created_at: iso(now() - (40 - at) * 24 * HOUR), updated_at: iso(now() - 24 * HOUR), version: 1,
+}));
+keys.forEach((key, at) => {
+  key.state = key.revoked_at ? "revoked" : key.expires_at && Date.parse(key.expires_at) < now() ? "expired" : "active";
+  if (at % 3 === 2) key.models = at % 2 ? ["assistant"] : ["assistant", "classify", "vllm/*"];
+});
 
 let number = 0;
 function makeCall(at, forced = {}) {
@@ -79,7 +88,7 @@ function makeCall(at, forced = {}) {
   const cost = status === "failed" ? 0 : rate ? ((input - cached) * Number(rate.input_price) + cached * Number(rate.cached_input_price ?? rate.input_price) + output * Number(rate.output_price)) / 1e6 : free ? 0 : null;
   const code = status === "completed" ? 200 : status === "cancelled" ? 499 : pick([429, 502, 504]);
   return {
-    id: `${"b7k2q9xw"}-${number}`, request_id: forced.request_id ?? `req_01k${randomBytes(8).toString("hex")}`, client_request_id: null, started_at: iso(at), status, http_status: code, method: "POST", path: "/v1/chat/completions", model, provider: model.split("/")[0], upstream_model: model.split("/").slice(1).join("/"), credential_id: null,
+    id: `${"b7k2q9xw"}-${number}`, request_id: forced.request_id ?? `req_01k${randomBytes(8).toString("hex")}`, client_request_id: null, started_at: iso(at), status, http_status: code, method: "POST", path: "/v1/chat/completions", model, provider: model.split("/")[0], upstream_model: model.split("/").slice(1).join("/"), api: forced.api ?? (key?.models?.includes("assistant") && model === "openai/gpt-5-mini" ? "assistant" : ""), credential_id: null,
     key_id: key?.id ?? "k0", key_label: key?.label ?? "first key", project: key?.project ?? "default", address: pick(["203.0.113.24", "203.0.113.25", "198.51.100.7"]), user_agent: pick(["openai-python/2.8.0", "openai-node/6.4.1", "curl/8.15.0"]), stream: random() < 0.7, input_tokens: input, output_tokens: status === "failed" ? 0 : output, cached_tokens: cached, reasoning_tokens: 0,
     usage_source: random() < 0.04 ? "estimated" : "provider", cost: cost === null ? null : cost.toFixed(10), currency: cost === null ? null : "USD", duration_ms: duration, ttfb_ms: status === "failed" ? null : (duration * 1000 - stages.relay_us) / 1000, stages, attempts: random() < 0.03 ? 2 : 1,
     error: status === "failed" ? { code: code === 504 ? "provider_timeout" : code === 429 ? "provider_rate_limited" : "provider_unreachable", message: code === 504 ? "the provider sent no first byte within 6 s" : code === 429 ? "the provider is over its rate limit" : "the connection to the provider was closed" } : null, finish_reason: status === "completed" ? "stop" : null, upstream_status: code === 429 ? 429 : null, bytes_in: input * 4, bytes_out: output * 5,
@@ -159,6 +168,8 @@ const people = options.empty ? [] : [["u1", "kaoru@example.jp", "Aoki Kaoru", "o
 const projects = ["default", "platform", "product", "research", "support"].map((name, at) => ({ id: `pr${at}`, name, title: name === "support" ? "お客様サポート" : name[0].toUpperCase() + name.slice(1), description: "", owner_id: "u1", archived: false, archived_at: null, created_at: iso(now() - 60 * 24 * HOUR), updated_at: iso(now()), members: at, live_keys: at * 3, role: at === 1 ? "maintainer" : null }));
 const audit = Array.from({ length: 120 }, (_, at) => ({ seq: 120 - at, at: iso(now() - at * at * 60_000), actor: pick(["kaoru@example.jp", "hana@example.jp", "local owner"]), actor_kind: "user", actor_id: "u1", token_id: null, address: pick(["203.0.113.24", null]), request_id: `req_01k${120 - at}`, action: pick(["key.created", "key.revoked", "provider.changed", "session.started", "user.role_changed"]), object_kind: "key", object_id: `k${at}`, project: "support", before: at % 3 === 0 ? { label: "ci-review", rpm: 60 } : null, after: { label: "ci-review", rpm: 120 }, erased: false, hash: createHash("sha256").update(String(at)).digest("hex") }));
 
+const issuers = options.empty ? [] : [{ id: "is1", name: "corp", title: "Example Corp.", issuer: "https://login.example.com", client_id: "sekisho", has_secret: true, console_url: "https://gateway.example.com", redirect_uri: "https://gateway.example.com/api/auth/oidc/corp/callback", algorithm: "RS256", scopes: ["openid", "email", "profile"], groups_claim: "groups", group_roles: { platform: "admin", staff: "user" }, default_role: null, link_by_email: false, ca_bundle: null, enabled: true, created_at: iso(now() - 40 * 24 * HOUR), updated_at: iso(now() - 9 * 24 * HOUR) }];
+
 /** What is told of people, projects and their acts; undefined where the address is another. */
 function governed(path) {
   const page = { next_cursor: null };
@@ -166,6 +177,7 @@ function governed(path) {
   if (noun === "users") return part === "sessions" ? { sessions: [], ...page } : part === "tokens" ? { tokens: [] } : id === undefined ? { users: people, ...page } : people.find((each) => each.id === id);
   if (noun === "projects") return part === "members" ? { members: people.slice(1, 3).map((each) => ({ user_id: each.id, email: each.email, name: each.name, role: "editor", created_at: each.created_at })), ...page } : id === undefined ? { projects, ...page } : projects.find((each) => each.name === id);
   if (path === "/api/invitations") return { invitations: [{ id: "i1", email: "mio@example.jp", role: "user", project: "support", project_role: "editor", made_by: "u1", created_at: iso(now() - HOUR), expires_at: iso(now() + 90 * HOUR), accepted_at: null, withdrawn_at: null }], ...page };
+  if (noun === "issuers") return id === undefined ? { issuers, ...page } : issuers.find((each) => each.name === id);
   if (path === "/api/audit/check") return { ok: true, rows: 120, first: 1, last: 120, anchor: `120:${audit[0].hash}`, fault: null };
   if (path === "/api/audit") return { rows: audit, ...page };
   if (path === "/api/auth/sessions") return { sessions: [{ id: "s1", kind: "console", created_at: iso(now()), seen_at: iso(now()), expires_at: iso(now() + 9 * HOUR), address: "203.0.113.24", agent: "Mozilla/5.0 (X11; Linux x86_64) Chrome/156.0", current: true }], ...page };
@@ -207,7 +219,7 @@ function answer(method, path, query, body) {
   if (path === "/api/system/reload") return [202, { accepted: true }];
   if (path === "/api/usage") return [200, report(query.get("period") ?? "24h", query.get("by") ?? "model")];
   if (path === "/api/refusals") return [200, { refusals: [], next_cursor: null }];
-  if (path === "/api/calls/count") return [200, { count: filtered(query).length }];
+  if (path === "/api/calls/count") return [200, { count: filtered(query).length, exact: true }];
   if (path === "/api/calls") {
     const list = filtered(query);
     const from = Number(query.get("cursor") || 0);
@@ -222,18 +234,19 @@ function answer(method, path, query, body) {
   }
   if (path === "/api/keys" && method === "POST") {
     if (keys.some((key) => key.label === body.label && body.label === "support-bot")) return fault(422, "invalid_value", "another key has this name", "label");
-    const key = { id: randomBytes(6).toString("hex"), label: body.label, project: "default", models: body.models ?? null, rpm: body.rpm ?? null, tpm: body.tpm ?? null, concurrency: body.concurrency ?? null, last4: "YkXa", created_at: iso(now()), expires_at: body.expires_in_s ? iso(now() + body.expires_in_s * 1000) : null, rotated_at: null, revoked_at: null };
+    const key = { id: randomBytes(6).toString("hex"), label: body.label, project: "default", models: body.models ?? null, rpm: body.rpm ?? null, tpm: body.tpm ?? null, concurrency: body.concurrency ?? null, last4: "YkXa", state: "active", created_at: iso(now()), expires_at: body.expires_in_s ? iso(now() + body.expires_in_s * 1000) : null, rotated_at: null, revoked_at: null, disabled_at: null, last_used_at: null, created_by: null };
     keys.unshift(key);
     revision += 1;
     return [201, { revision, warnings: [], ...key, plain_key: newKey(key) }];
   }
-  if (path === "/api/keys") return [200, { api_keys: keys, next_cursor: null }];
+  if (path === "/api/keys") return [200, { api_keys: keys.filter((key) => !query.get("state") || key.state === query.get("state")), next_cursor: null }];
   found = /^\/api\/keys\/([^/]+)(\/revoke|\/rotate)?$/.exec(path);
   if (found) {
     const key = keys.find((each) => each.id === found[1]);
     if (!key) return fault(404, "key_not_found", "there is no such key");
     if (found[2] === "/revoke") return (key.revoked_at = iso(now())), [200, { revision: (revision += 1), warnings: [], id: key.id, revoked: true, revoked_at: key.revoked_at }];
     if (found[2] === "/rotate") return [200, { revision: (revision += 1), warnings: [], id: key.id, old_key_id: key.id, label: key.label, last4: key.last4, plain_key: newKey(key), rotated_at: iso(now()), overlap_until: body?.overlap_s ? iso(now() + body.overlap_s * 1000) : null }];
+    if (method === "PATCH") return Object.assign(key, body, "enabled" in body ? { disabled_at: body.enabled ? null : iso(now()) } : {}), [200, { revision: (revision += 1), warnings: [], ...key }];
     return [200, key];
   }
   if (path === "/api/providers" && method === "POST") {
@@ -253,6 +266,22 @@ function answer(method, path, query, body) {
     if (method === "PATCH") return Object.assign(provider, "enabled" in body ? { enabled: body.enabled } : {}), [200, { revision: (revision += 1), warnings: [], ...provider }];
     return [200, provider];
   }
+  if (path === "/api/apis" && method === "POST") {
+    if (body.name === "taken" || apis.some((each) => each.name === body.name)) return fault(409, "name_taken", `${body.name} is the name of something else already; choose another`, "name");
+    const api = { title: "", description: "", defaults: {}, enabled: true, ...body, state: "ready", reason: null, created_at: iso(now()), updated_at: iso(now()), version: 1 };
+    apis.push(api);
+    apis.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return [201, { revision: (revision += 1), warnings: [], ...api }];
+  }
+  if (path === "/api/apis") return [200, { apis, next_cursor: null }];
+  found = /^\/api\/apis\/([^/]+)$/.exec(path);
+  if (found) {
+    const api = apis.find((each) => each.name === found[1]);
+    if (!api) return fault(404, "not_found", "there is no such API");
+    if (method === "DELETE") return apis.splice(apis.indexOf(api), 1), [200, { revision: (revision += 1), warnings: [], name: api.name, deleted: true }];
+    if (method === "PATCH") Object.assign(api, body, { state: (body.enabled ?? api.enabled) ? (api.name === "docs-search" ? "broken" : "ready") : "disabled", updated_at: iso(now()) });
+    return [200, { revision, warnings: [], ...api }];
+  }
   if (path === "/api/models") return [200, { models: options.empty ? models.filter((model) => model.provider === "sandbox" || model.provider === "ollama") : models, next_cursor: null }];
   found = /^\/api\/models\/(.+?)(\/rate)?$/.exec(path);
   if (found) {
@@ -266,7 +295,7 @@ function answer(method, path, query, body) {
 
 function filtered(query) {
   const wanted = (name, read) => (query.get(name) ? (call) => read(call) === query.get(name) : () => true);
-  const tests = [wanted("status", (call) => call.status), wanted("model", (call) => call.model), wanted("provider", (call) => call.provider), wanted("key_id", (call) => call.key_id), (call) => !query.get("since") || call.started_at >= query.get("since")];
+  const tests = [wanted("status", (call) => call.status), wanted("model", (call) => call.model), wanted("api", (call) => call.api), wanted("provider", (call) => call.provider), wanted("key_id", (call) => call.key_id), (call) => !query.get("since") || call.started_at >= query.get("since")];
   return calls.filter((call) => tests.every((test) => test(call))).sort((a, b) => (a.started_at < b.started_at ? 1 : -1));
 }
 
@@ -289,7 +318,7 @@ function converse(request, response, body) {
       clearInterval(timer);
       response.write(`data: ${JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }] })}\n\ndata: ${JSON.stringify({ choices: [], usage: { prompt_tokens: 21, completion_tokens: 46 } })}\n\ndata: [DONE]\n\n`);
       response.end();
-      const call = makeCall(now() - 900, { model: models.some((each) => each.id === model) ? model : "sandbox/echo", status: "completed", request_id: id, key: keys[0] });
+      const call = makeCall(now() - 900, { model: apis.find((each) => each.name === model)?.target ?? (models.some((each) => each.id === model) ? model : "sandbox/echo"), api: apis.some((each) => each.name === model) ? model : "", status: "completed", request_id: id, key: keys[0] });
       calls.push(call);
       tell("call.ended", call);
     }

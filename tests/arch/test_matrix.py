@@ -43,8 +43,8 @@ TABLE: Final[dict[str, frozenset[Role]]] = {
     "POST /api/configuration/apply": OFFICE,
     # Keys
     "POST /api/keys": MEMBERS,
-    "GET /api/keys": MEMBERS,
-    "GET /api/keys/{key_id}": MEMBERS,
+    "GET /api/keys": KNOWN,
+    "GET /api/keys/{key_id}": KNOWN,
     "PATCH /api/keys/{key_id}": MEMBERS,
     "POST /api/keys/{key_id}/revoke": MEMBERS,
     "POST /api/keys/{key_id}/rotate": MEMBERS,
@@ -61,6 +61,11 @@ TABLE: Final[dict[str, frozenset[Role]]] = {
     "PUT /api/models/{model_id:path}/rate": OFFICE,
     "GET /api/models/{model_id:path}": KNOWN,
     "DELETE /api/models/{model_id:path}": OFFICE,
+    "POST /api/apis": OFFICE,
+    "GET /api/apis": KNOWN,
+    "GET /api/apis/{name}": KNOWN,
+    "PATCH /api/apis/{name}": OFFICE,
+    "DELETE /api/apis/{name}": OFFICE,
     # What passed
     "GET /api/calls": KNOWN,
     "GET /api/calls/count": KNOWN,

@@ -18,21 +18,22 @@ const overview = createRoute({ getParentRoute: () => frame, path: "/", validateS
 const calls = createRoute({
   getParentRoute: () => frame,
   path: "/calls/{-$callId}",
-  validateSearch: only("last", "since", "until", "status", "model", "provider", "key"),
+  validateSearch: only("last", "since", "until", "status", "api", "model", "provider", "key", "project", "error", "slower", "find", "export"),
   component: lazyRouteComponent(() => import("@/features/calls/calls"), "Calls"),
 });
-const keys = createRoute({ getParentRoute: () => frame, path: "/keys/{-$keyId}", validateSearch: only("state", "project", "create"), component: lazyRouteComponent(() => import("@/features/keys/keys"), "Keys") });
+const apis = createRoute({ getParentRoute: () => frame, path: "/apis/{-$name}", validateSearch: only("create"), component: lazyRouteComponent(() => import("@/features/apis/apis"), "Apis") });
+const keys = createRoute({ getParentRoute: () => frame, path: "/keys/{-$keyId}", validateSearch: only("state", "project", "find", "create", "change"), component: lazyRouteComponent(() => import("@/features/keys/keys"), "Keys") });
 const providers = createRoute({ getParentRoute: () => frame, path: "/providers/{-$name}", validateSearch: only("add"), component: lazyRouteComponent(() => import("@/features/providers/providers"), "Providers") });
 const models = createRoute({ getParentRoute: () => frame, path: "/models", validateSearch: only("provider", "show", "find"), component: lazyRouteComponent(() => import("@/features/models/models"), "Models") });
 const usage = createRoute({ getParentRoute: () => frame, path: "/usage", validateSearch: only("range", "by", "measure"), component: lazyRouteComponent(() => import("@/features/usage/usage"), "Usage") });
 const playground = createRoute({ getParentRoute: () => frame, path: "/playground", validateSearch: only("models", "tab"), component: lazyRouteComponent(() => import("@/features/playground/playground"), "Playground") });
-const people = createRoute({ getParentRoute: () => frame, path: "/people/{-$userId}", validateSearch: only("tab", "role", "find", "invite"), component: lazyRouteComponent(() => import("@/features/people/people"), "People") });
+const people = createRoute({ getParentRoute: () => frame, path: "/people/{-$userId}", validateSearch: only("tab", "role", "find", "invite", "add", "issuer"), component: lazyRouteComponent(() => import("@/features/people/people"), "People") });
 const projects = createRoute({ getParentRoute: () => frame, path: "/projects/{-$project}", validateSearch: only("archived", "create"), component: lazyRouteComponent(() => import("@/features/projects/projects"), "Projects") });
 const audit = createRoute({ getParentRoute: () => frame, path: "/audit/{-$row}", validateSearch: only("last", "about", "actor", "object", "project"), component: lazyRouteComponent(() => import("@/features/audit/audit"), "Audit") });
 const system = createRoute({ getParentRoute: () => frame, path: "/system", component: lazyRouteComponent(() => import("@/features/system/system"), "System") });
 const settings = createRoute({ getParentRoute: () => frame, path: "/settings", validateSearch: only("tab", "find"), component: lazyRouteComponent(() => import("@/features/settings/settings"), "Settings") });
 
-export const routeTree = root.addChildren([login, setup, invite, reset, frame.addChildren([overview, calls, keys, providers, models, usage, playground, people, projects, audit, system, settings])]);
+export const routeTree = root.addChildren([login, setup, invite, reset, frame.addChildren([overview, calls, apis, keys, providers, models, usage, playground, people, projects, audit, system, settings])]);
 
 export const router = createRouter({ routeTree, parseSearch, stringifySearch, defaultPreload: "intent", scrollRestoration: true, defaultErrorComponent: Broken, defaultNotFoundComponent: NotFound });
 

@@ -4,7 +4,7 @@
  */
 import { type ColumnDef, getCoreRowModel, useReactTable, type VisibilityState } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useEffect, useRef, useSyncExternalStore } from "react";
+import { memo, type ReactNode, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
 
 export interface Column<Row> {
   id: string;
@@ -53,12 +53,13 @@ export function DataTable<Row>({ label, rows, columns, rowHeight = 32, idOf, sel
   /** Beside the drawer there is room for all columns only here. */
   const wide = useWidth("(min-width: 1920px)");
   const narrowed = drawerOpen && !wide;
-  const columnVisibility: VisibilityState = Object.fromEntries(
-    columns.map((column) => [column.id, (column.from === undefined || (column.from === "md" ? middle : large)) && !(narrowed && column.hideWithDrawer === true) && !(narrowed && column.from === "lg")]),
+  const columnVisibility: VisibilityState = useMemo(
+    () => Object.fromEntries(columns.map((column) => [column.id, (column.from === undefined || (column.from === "md" ? middle : large)) && !(narrowed && column.hideWithDrawer === true) && !(narrowed && column.from === "lg")])),
+    [columns, middle, large, narrowed],
   );
-  const definitions: ColumnDef<Row>[] = columns.map((column) => ({ id: column.id, header: () => column.head, cell: (context) => column.cell(context.row.original) }));
+  const definitions: ColumnDef<Row>[] = useMemo(() => columns.map((column) => ({ id: column.id, header: () => column.head, cell: (context) => column.cell(context.row.original) })), [columns]);
   const table = useReactTable({ data: rows, columns: definitions, state: { columnVisibility }, getCoreRowModel: getCoreRowModel(), getRowId: idOf });
-  const visible = columns.filter((column) => columnVisibility[column.id] === true);
+  const visible = useMemo(() => columns.filter((column) => columnVisibility[column.id] === true), [columns, columnVisibility]);
   const tracks = visible.map((column) => column.width).join(" ");
   const model = table.getRowModel().rows;
   const virtual = useVirtualizer({ count: model.length, getScrollElement: () => scroller.current, estimateSize: () => (telephone ? 56 : rowHeight), overscan: 12, getItemKey: (place) => model[place]?.id ?? place });
@@ -80,7 +81,6 @@ export function DataTable<Row>({ label, rows, columns, rowHeight = 32, idOf, sel
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [selected]);
 
-  const cells = (right: boolean | undefined) => `flex min-w-0 items-center px-2.5 first:pl-4 last:pr-4 sm:first:pl-6 sm:last:pr-6 ${right === true ? "justify-end text-right" : ""}`;
   return (
     <div
       ref={scroller}
@@ -106,29 +106,19 @@ export function DataTable<Row>({ label, rows, columns, rowHeight = 32, idOf, sel
         {items.map((item) => {
           const row = model[item.index];
           if (row === undefined) return null;
-          const chosen = row.id === selected;
           return (
-            <div
+            <Line
               key={row.id}
-              role="row"
-              aria-rowindex={item.index + 1}
-              aria-selected={chosen}
-              tabIndex={0}
-              onClick={(event) => onOpen(row.original, event.currentTarget)}
-              onKeyDown={(event) => (event.key === "Enter" && event.target === event.currentTarget ? onOpen(row.original, event.currentTarget) : undefined)}
-              className={`absolute inset-x-0 cursor-pointer border-b border-line text-ui outline-offset-[-2px] ${telephone ? "flex flex-col justify-center px-4" : "grid"} ${chosen ? "bg-ai-wash shadow-[inset_2px_0_0_var(--ai)]" : "hover:bg-sunk"}`}
-              style={{ height: item.size, transform: `translateY(${item.start}px)`, gridTemplateColumns: telephone ? undefined : tracks }}
-            >
-              {telephone ? (
-                <div role="cell">{phone(row.original)}</div>
-              ) : (
-                visible.map((column) => (
-                  <div role="cell" key={column.id} className={cells(column.right)}>
-                    <span className="min-w-0 truncate">{column.cell(row.original)}</span>
-                  </div>
-                ))
-              )}
-            </div>
+              row={row.original}
+              place={item.index}
+              start={item.start}
+              size={item.size}
+              chosen={row.id === selected}
+              columns={visible as Column<unknown>[]}
+              tracks={telephone ? undefined : tracks}
+              phone={telephone ? (phone as (row: unknown) => ReactNode) : undefined}
+              onOpen={onOpen as (row: unknown, element: HTMLElement) => void}
+            />
           );
         })}
       </div>
@@ -136,3 +126,43 @@ export function DataTable<Row>({ label, rows, columns, rowHeight = 32, idOf, sel
     </div>
   );
 }
+
+const cells = (right: boolean | undefined) => `flex min-w-0 items-center px-2.5 first:pl-4 last:pr-4 sm:first:pl-6 sm:last:pr-6 ${right === true ? "justify-end text-right" : ""}`;
+
+interface LineProps {
+  row: unknown;
+  place: number;
+  start: number;
+  size: number;
+  chosen: boolean;
+  columns: Column<unknown>[];
+  tracks: string | undefined;
+  phone: ((row: unknown) => ReactNode) | undefined;
+  onOpen: (row: unknown, element: HTMLElement) => void;
+}
+
+/** While one scrolls only the rows that come into sight are drawn; those in sight stay as they are. */
+const Line = memo(function Line({ row, place, start, size, chosen, columns, tracks, phone, onOpen }: LineProps) {
+  return (
+    <div
+      role="row"
+      aria-rowindex={place + 1}
+      aria-selected={chosen}
+      tabIndex={0}
+      onClick={(event) => onOpen(row, event.currentTarget)}
+      onKeyDown={(event) => (event.key === "Enter" && event.target === event.currentTarget ? onOpen(row, event.currentTarget) : undefined)}
+      className={`absolute inset-x-0 cursor-pointer border-b border-line text-ui outline-offset-[-2px] ${phone === undefined ? "grid" : "flex flex-col justify-center px-4"} ${chosen ? "bg-ai-wash shadow-[inset_2px_0_0_var(--ai)]" : "hover:bg-sunk"}`}
+      style={{ height: size, transform: `translateY(${start}px)`, gridTemplateColumns: tracks }}
+    >
+      {phone === undefined ? (
+        columns.map((column) => (
+          <div role="cell" key={column.id} className={cells(column.right)}>
+            <span className="min-w-0 truncate">{column.cell(row)}</span>
+          </div>
+        ))
+      ) : (
+        <div role="cell">{phone(row)}</div>
+      )}
+    </div>
+  );
+});

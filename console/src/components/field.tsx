@@ -78,7 +78,7 @@ export function AreaField({ label, help, error, hideLabel, className = "", ...in
   const id = useId();
   return (
     <Frame id={id} label={label} help={help} error={error} hideLabel={hideLabel}>
-      <textarea id={id} className={`${box} ${borderOf(error)} !h-auto py-1.5 ${className}`} aria-invalid={error !== undefined || undefined} {...input} />
+      <textarea id={id} className={`${box} ${borderOf(error)} !h-auto py-1.5 ${className}`} aria-invalid={error !== undefined || undefined} aria-describedby={error !== undefined || help !== undefined ? `${id}-help` : undefined} {...input} />
     </Frame>
   );
 }
@@ -114,7 +114,17 @@ export function Switch({ label, checked, onChange, disabled }: { label: string; 
   );
 }
 
-export function Segmented<T extends string>({ label, value, options, onChange }: { label: string; value: T; options: readonly { value: T; label: ReactNode }[]; onChange: (next: T) => void }) {
+interface SegmentedProps<T extends string> {
+  label: string;
+  value: T;
+  options: readonly { value: T; label: ReactNode }[];
+  /** What takes its time returns a promise; meanwhile the choice shows as made. */
+  onChange: (next: T) => unknown;
+}
+
+export function Segmented<T extends string>({ label, value, options, onChange }: SegmentedProps<T>) {
+  const [pressed, setPressed] = useState<T | null>(null);
+  const shown = pressed ?? value;
   return (
     <div role="radiogroup" aria-label={label} className="inline-flex max-w-full overflow-x-auto rounded-control border border-line bg-sunk p-0.5 text-cap">
       {options.map((option) => (
@@ -122,9 +132,14 @@ export function Segmented<T extends string>({ label, value, options, onChange }:
           key={option.value}
           type="button"
           role="radio"
-          aria-checked={option.value === value}
-          onClick={() => onChange(option.value)}
-          className={`rounded-tag px-[9px] py-1 whitespace-nowrap max-sm:px-3 max-sm:py-2.5 ${option.value === value ? "bg-surface font-semibold text-ink ring-1 ring-line" : "text-ink-2 hover:text-ink"}`}
+          aria-checked={option.value === shown}
+          onClick={() => {
+            const done = onChange(option.value);
+            if (!(done instanceof Promise)) return;
+            setPressed(option.value);
+            void done.finally(() => setPressed(null));
+          }}
+          className={`rounded-tag px-[9px] py-1 whitespace-nowrap max-sm:px-3 max-sm:py-2.5 ${option.value === shown ? "bg-surface font-semibold text-ink ring-1 ring-line" : "text-ink-2 hover:text-ink"}`}
         >
           {option.label}
         </button>

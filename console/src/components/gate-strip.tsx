@@ -6,7 +6,7 @@ import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useFormat } from "@/i18n";
-import { SPAN, type Second } from "@/lib/live";
+import { SPAN, type Second } from "@/lib/strip";
 import { paints, token } from "@/lib/preferences";
 import { useStore } from "@/lib/store";
 

@@ -26,3 +26,17 @@ export const projectsQuery = queryOptions({ queryKey: ["projects", "names"], que
 export function writableIn(project: Project): boolean {
   return project.role !== "viewer";
 }
+
+/** Whether whoever is here may change what belongs to the project of this name; true until it is known. */
+export function useWritesIn(name: string | undefined): boolean {
+  const may = useMay()("keys.write");
+  const project = useQuery({ ...projectsQuery, enabled: may }).data?.find((each) => each.name === name);
+  return may && (project === undefined || writableIn(project));
+}
+
+/** Whether whoever is here may make a key somewhere; undefined until it is known. A guest and who only looks on in every project may not. */
+export function useMakesKeys(): boolean | undefined {
+  const may = useMay()("keys.write");
+  const projects = useQuery({ ...projectsQuery, enabled: may }).data;
+  return may ? projects?.some(writableIn) : false;
+}

@@ -42,6 +42,18 @@ export function gatewayBase(port: number | undefined): string {
   return `${location.protocol}//${location.hostname}:${port}`;
 }
 
+let given = "";
+
+/** The key that somebody who may make none was given and has typed; empty where there is none. */
+export function givenKey(): string {
+  return given;
+}
+
+/** Call with this key from now on, as long as the page is open. */
+export function takeKey(plain: string): void {
+  given = plain.trim();
+}
+
 let own: Promise<KeyCreated> | null = null;
 let ownUntil = 0;
 
@@ -51,8 +63,9 @@ async function makeKey(label: string): Promise<KeyCreated> {
   return request<KeyCreated>("POST", "/api/keys", { body: { label, expires_in_s: 3600, project: project?.name } });
 }
 
-/** The console's own short-lived key, in a project where one may make keys; made at first need, revoked when the page goes. */
+/** The key that was given, or the console's own short-lived one, in a project where one may make keys; made at first need, revoked when the page goes. */
 export async function playgroundKey(label: string): Promise<string> {
+  if (given !== "") return given;
   if (own === null || Date.now() > ownUntil) {
     ownUntil = Date.now() + 50 * 60_000;
     own = makeKey(label);

@@ -15,7 +15,13 @@ export function rangeOf(text: string | undefined): Range {
 }
 
 export function reportQuery(period: string, by: "model" | "provider" | "key" | "project" | "hour" | "day") {
-  return queryOptions({ queryKey: ["usage", period, by], queryFn: () => request<Report>("GET", "/api/usage", { query: { period, by } }), staleTime: 10_000, refetchInterval: 15_000 });
+  return queryOptions({
+    queryKey: ["usage", period, by],
+    // The first time somebody has come to look; every fifteen seconds after that it is the page.
+    queryFn: ({ client, queryKey }) => request<Report>("GET", "/api/usage", { query: { period, by }, byItself: client.getQueryData(queryKey) !== undefined }),
+    staleTime: 10_000,
+    refetchInterval: 15_000,
+  });
 }
 
 /** The report that holds a range and the range before it. */

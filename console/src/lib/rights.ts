@@ -7,8 +7,8 @@ import { meQuery } from "@/lib/session";
 
 export type Right = "keys.read" | "keys.write" | "catalog.write" | "users" | "owners" | "audit" | "projects.write" | "system";
 
-const everybody: readonly Right[] = [];
-const users: readonly Right[] = [...everybody, "keys.read", "keys.write", "projects.write"];
+const everybody: readonly Right[] = ["keys.read"];
+const users: readonly Right[] = [...everybody, "keys.write", "projects.write"];
 const admins: readonly Right[] = [...users, "catalog.write", "users", "audit", "system"];
 const rights: Record<Role, readonly Right[]> = { guest: everybody, user: users, admin: admins, owner: [...admins, "owners"] };
 

@@ -5,7 +5,7 @@ import type { Status } from "@/lib/api/contract";
 import { request } from "@/lib/api/request";
 import { useMay } from "@/lib/rights";
 
-const statusQuery = queryOptions({ queryKey: ["status"], queryFn: () => request<Status>("GET", "/api/status"), refetchInterval: 5000 });
+const statusQuery = queryOptions({ queryKey: ["status"], queryFn: () => request<Status>("GET", "/api/status", { byItself: true }), refetchInterval: 5000 });
 
 export function useStatus() {
   const may = useMay();

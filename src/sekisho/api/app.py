@@ -15,6 +15,7 @@ from sekisho.api.frame import Frame, too_large
 from sekisho.api.services import Services
 from sekisho.audit import endpoints as audit
 from sekisho.catalog import endpoints as catalog
+from sekisho.catalog.apis import endpoints as apis
 from sekisho.certs import endpoints as certs
 from sekisho.core.model.errors import Kind, Refusal
 from sekisho.identity import endpoints as identity
@@ -38,6 +39,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     configurations.router,
     identity.router,
     catalog.router,
+    apis.router,
     usage.router,
     reports.router,
     audit.router,
@@ -82,6 +84,7 @@ def create_app(services: Services, routers: tuple[APIRouter, ...] = ROUTERS, con
         services.sessions,
         services.keys,
         services.catalog,
+        services.apis,
         services.usage,
         services.reports,
         services.repeats,

@@ -8,7 +8,7 @@ from sekisho.api import schemas
 from sekisho.api.maintenance import Maintenance
 from sekisho.api.orders import order
 from sekisho.api.services import Services
-from sekisho.core.model.errors import Refusal
+from sekisho.core.model.errors import Kind, Refusal
 from sekisho.rest import paging
 from sekisho.rest.errors import ApiError, invalid
 from sekisho.rest.permissions import Caller
@@ -115,7 +115,12 @@ async def create_backup(
     caller: WriteSystem, services: All, caretaker: Caretaker, body: schemas.CreateBackup | None = None
 ) -> schemas.BackupTold:
     """Write a sealed backup while everything goes on."""
-    target = caretaker.target(None if body is None else body.path)
+    path = None if body is None else body.path
+    if path is not None and caller.user_id is not None:
+        # Who comes over the network does not choose where on the host a file appears, nor learns which ones are there.
+        message = "only on the host itself is a place chosen: `sekisho backup create --path`; leave path out, and it goes into the home"
+        raise ApiError(Refusal(403, Kind.PERMISSION, "local_only", message, "path"))
+    target = caretaker.target(path)
     await order(services.sessions, caller, "backup.create", "backup", str(target), urgent=True)
     return schemas.BackupTold.of(await caretaker.back_up(target))
 

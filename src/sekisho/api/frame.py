@@ -75,6 +75,8 @@ class Frame:
                 started = True
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = request_id
+                if scope.get(DOOR) == TUNNEL:
+                    _join_cookies(headers)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
@@ -94,6 +96,14 @@ class Frame:
                 raise
             refusal = Refusal(500, Kind.INTERNAL, "internal_error", f"this is a fault of Sekisho; its log has more under {request_id}")
             await JSONResponse(body(refusal, request_id), 500)(scope, receive, framed)
+
+
+def _join_cookies(headers: MutableHeaders) -> None:
+    """Of several headers of one name the tunnel reads one; it takes the cookies in it apart again."""
+    cookies = headers.getlist("set-cookie")
+    if len(cookies) > 1:
+        del headers["set-cookie"]
+        headers["set-cookie"] = ", ".join(cookies)
 
 
 def _bounded(receive: Receive) -> Receive:

@@ -34,6 +34,8 @@ MOST: Final = 2000
 """Sockets at once."""
 MOST_EACH: Final = 16
 """Of one login or access token: a tab has one."""
+MOST_PERSON: Final = 200
+"""Of one person, however many logins and tokens they make: nobody takes all there are."""
 AGAIN_SECONDS: Final = 30.0
 """Between two questions whether a socket's caller may still look: most endings are told at once, an expiry tells nobody."""
 FIRST_AGAIN_SECONDS: Final = 0.5
@@ -158,6 +160,8 @@ class Live:
             raise _full(503, Kind.OVERLOADED, f"{MOST} live feeds are open, which is all there are; close some")
         if who != (None, None) and sum((each.session_id, each.token_id) == who for each in self._open.values()) >= MOST_EACH:
             raise _full(429, Kind.RATE_LIMIT, f"{MOST_EACH} live feeds of this login are open, which is all it may have; close some")
+        if caller.user_id is not None and sum(each.user_id == caller.user_id for each in self._open.values()) >= MOST_PERSON:
+            raise _full(429, Kind.RATE_LIMIT, f"{MOST_PERSON} live feeds of yours are open, which is all you may have; close some")
 
 
 def _full(status: int, kind: Kind, message: str) -> ApiError:
@@ -266,7 +270,7 @@ def call_of(boot: str, began: CallBegan, ended: CallEnded) -> Call:
         key_id=began.key_id,
         key_label=began.key_label,
         project=began.project,
-        model=began.model,
+        model=began.served,
         provider=began.provider,
         upstream_model=began.upstream_model,
         credential_id=began.credential_id,
@@ -288,6 +292,7 @@ def call_of(boot: str, began: CallBegan, ended: CallEnded) -> Call:
         finish_reason=ended.finish_reason,
         bytes_in=ended.bytes_in,
         bytes_out=ended.bytes_out,
+        api=began.api,
     )
 
 

@@ -27,10 +27,10 @@ class MetricsPage:
 class _RequiresOrIsLocal(Requires):
     """Lets programs of this host through as well, where the settings say so. The worker tells the address, never the request."""
 
-    def __call__(self, request: Request) -> Caller:
+    async def __call__(self, request: Request) -> Caller:
         caller = caller_of(request)
         page: MetricsPage = request.app.state.provided[MetricsPage]
-        return caller if page.open_to_loopback() and is_loopback(caller.address) else super().__call__(request)
+        return caller if page.open_to_loopback() and is_loopback(caller.address) else await super().__call__(request)
 
 
 ReadMetrics = Annotated[Caller, Depends(_RequiresOrIsLocal(Permission.SYSTEM_READ))]

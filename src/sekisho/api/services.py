@@ -8,6 +8,7 @@ from sekisho.api.live import Live
 from sekisho.api.maintenance import Maintenance
 from sekisho.api.metrics import MetricsPage
 from sekisho.audit.service import AuditService
+from sekisho.catalog.apis.service import ApiService
 from sekisho.catalog.service import CatalogService
 from sekisho.certs.service import CertificateService
 from sekisho.core.model.errors import Refusal
@@ -91,6 +92,7 @@ class Services:
     sessions: Sessions
     keys: KeyService
     catalog: CatalogService
+    apis: ApiService
     usage: UsageService
     reports: ReportService
     repeats: Repeats

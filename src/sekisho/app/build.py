@@ -123,6 +123,8 @@ class Core:
         await self.publisher.close()
         await self.copy.close()
         self.recorder.close()
+        # What nobody waits for, such as a note that a session is used, ends before what it writes to.
+        await self.database.drain()
         await self.database.close()
 
 
@@ -240,6 +242,7 @@ def services(core: Core, system: "System") -> "Services":
     from sekisho.api.services import Services
     from sekisho.app import doctor, doors, people
     from sekisho.audit.service import AuditService
+    from sekisho.catalog.apis.service import ApiService
     from sekisho.catalog.declarations.service import Declarations
     from sekisho.catalog.prices.service import Prices
     from sekisho.catalog.service import CatalogService, Directory
@@ -261,17 +264,19 @@ def services(core: Core, system: "System") -> "Services":
     keys = KeyService(core.clock, Directory(sessions, core.engine.models))
     certificates = CertificateService(core.clock, core.loaded.home.certs, core.loaded.settings.tls)
     catalog = CatalogService(core.clock, core.ring, Egress(), keys, core.engine.models)
+    apis = ApiService(core.clock, core.engine.models)
     admitted = people.put_together(core.clock, core.ring, core.database, sessions, core.loaded.settings)
     live = Live(core.feed)
     return Services(
         sessions=sessions,
         keys=keys,
         catalog=catalog,
+        apis=apis,
         usage=UsageService(Keys(sessions), Prices(sessions)),
         reports=ReportService(core.clock, Keys(sessions)),
         repeats=Repeats(core.clock, core.ring),
         audit=AuditService(sessions, core.ring, core.clock),
-        configurations=Configurations(catalog, Declarations(core.clock), admitted.projects, admitted.sessions, admitted.issuers),
+        configurations=Configurations(catalog, Declarations(core.clock), apis, admitted.projects, admitted.issuers),
         maintenance=Maintenance(
             core.database,
             core.ring,
@@ -303,6 +308,13 @@ def keep_audit(of: "Services", wanted: Callable[[], "Audit"]) -> Coroutine[Any, 
     from sekisho.audit.jobs import keep
 
     return keep(of.audit, wanted)
+
+
+def keep_logins(of: "Services") -> Coroutine[Any, Any, None]:
+    """Write down how many failed logins have no row of their own, for ever."""
+    from sekisho.identity.logins.jobs import keep
+
+    return keep(of.people.logins.failures)
 
 
 def keep_reading(core: Core, of: "Services") -> Coroutine[Any, Any, None]:

@@ -6,11 +6,13 @@ configuration before FastAPI is even imported. The end of the standard input mea
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -146,12 +148,16 @@ class Node:
         # The imports take a third of a second; the loop goes on serving the link beside them.
         services = await asyncio.to_thread(build.services, core, self._system)
         self._tasks.start(build.keep_audit(services, lambda: self._orders.settings.audit), "audit")
+        self._tasks.start(build.keep_logins(services), "failed logins")
         self._tasks.start(build.keep_reading(core, services), "sums of long reports")
         local, tunnel = await asyncio.to_thread(build.applications, services)
         home = self._orders.loaded().home
         await self._sockets.open(home.node_socket, self._door(local, "door for the owner"))
         await self._sockets.open(home.tunnel_socket, self._door(tunnel, "door for the tunnel"))
         self.say(await self._welcome(core, services) if self._orders.first else lifecycle.Ready())
+        # What lives from here on lives for good. To look at all of it takes the collector a tenth of a second: now, not amid a request.
+        gc.collect()
+        gc.freeze()
 
     def _door(self, app: "App", name: str) -> sockets.Serve:
         from sekisho.app import servers
@@ -227,10 +233,18 @@ async def _main(voice: int) -> int:
     return 1 if node.failure else 0
 
 
+def _be_modest() -> None:
+    """Recording and logins can wait a moment; a request cannot. Where they meet on one core, the workers go first."""
+    os.nice(NICE)
+    # Where Linux shares its cores out among sessions (autogroups), niceness counts only within one, and each child of the supervisor
+    # has its own: there the session has to be nice. Elsewhere, and where one was changed a moment ago, there is nothing to write to.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(NICE))
+
+
 def main() -> int:
     """Be a node; the exit status for `sys.exit`."""
-    # Recording can wait a moment; a request cannot. Where they meet on one core, the workers go first.
-    os.nice(NICE)
+    _be_modest()
     # Whatever a library prints must not be taken for a saying.
     voice = os.dup(1)
     os.dup2(2, 1)

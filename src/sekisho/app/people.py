@@ -36,8 +36,8 @@ def put_together(
     sessions = SessionService(clock, Passes(ring), database, people)
     users = UserService(clock, sessions)
     passwords = Passwords()
-    projects = ProjectService(clock)
-    tokens = TokenService(clock, database)
+    projects = ProjectService(clock, sessions)
+    tokens = TokenService(clock, database, sessions)
     factors = FactorService(clock, ring)
     links = LinkService(clock, users, projects)
     logins = LoginService(clock, transactions, users, sessions, passwords, people, factors, links)
@@ -52,6 +52,6 @@ def put_together(
         tokens=tokens,
         factors=factors,
         links=links,
-        issuers=IssuerService(clock, ring, Egress(), transactions, users, sessions, logins),
+        issuers=IssuerService(clock, ring, Egress(), transactions, users, logins),
         departures=DepartureService(transactions, users, sessions),
     )

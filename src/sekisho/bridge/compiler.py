@@ -13,14 +13,15 @@ from sqlalchemy import Select, Text, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sekisho.catalog import builtins
+from sekisho.catalog.apis.model import MEMBERS, SYSTEM_PROMPT
 from sekisho.catalog.model import credential_place
 from sekisho.catalog.settings import CAPABILITIES
 from sekisho.core.model.ids import canonical_model
-from sekisho.core.model.snapshot import Catalog, Credential, Key, Model, Provider, Rate, Timeouts
+from sekisho.core.model.snapshot import Api, Catalog, Credential, Key, Model, Provider, Rate, Timeouts
 from sekisho.kit.clock import SECOND, Clock, SystemClock
 from sekisho.kit.crypto import KeyRing, SealError
 from sekisho.storage.database import Database
-from sekisho.storage.tables.catalog import credentials, models, providers, rates
+from sekisho.storage.tables.catalog import apis, credentials, models, providers, rates
 from sekisho.storage.tables.identity import key_secrets, keys, projects
 from sekisho.storage.tables.revisions import revisions
 
@@ -110,6 +111,7 @@ class Compiler:
             instance=state.instance,
             providers=(*builtins.providers(), *(_provider(row, tuple(opened[row.id])) for row in rows)),
             models=(*builtins.sandbox_models(), *self._builtin_models(), *await _models(connection)),
+            apis=tuple(_api(row) for row in await connection.execute(select(apis).order_by(apis.c.name))),
         )
 
     async def _credentials(self, connection: AsyncConnection) -> dict[str, list[Credential]]:
@@ -134,6 +136,18 @@ def _provider(row: Any, opened: tuple[Credential, ...]) -> Provider:
         credentials=opened,
         timeouts=Timeouts(**(row.timeouts or {})),
         ca_bundle=row.ca_bundle,
+    )
+
+
+def _api(row: Any) -> Api:
+    prompt = row.defaults.get(SYSTEM_PROMPT)
+    return Api(
+        name=row.name,
+        target=row.target,
+        enabled=row.enabled,
+        defaults=tuple((name, msgspec.json.encode(row.defaults[name])) for name in MEMBERS if name in row.defaults),
+        system_prompt=b"" if prompt is None else msgspec.json.encode({"role": "system", "content": prompt}),
+        created=row.created_at // SECOND,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from sekisho.core.model.ids import split_recorded
 from sekisho.core.model.records import CallBegan, CallEnded
 from sekisho.kit import clock as clocks
 
@@ -15,7 +16,7 @@ CALL_COLUMNS: Final = (
     *("boot", "seq", "request_id", "client_request_id", "started_at", "status", "http_status", "method", "path", "address", "user_agent"),
     *("key_id", "key_label", "project", "model", "provider", "upstream_model", "credential_id", "stream", "input_tokens", "output_tokens"),
     *("cached_tokens", "reasoning_tokens", "usage_source", "cost", "currency", "duration_us", "ttfb_us", "stages", "attempts"),
-    *("upstream_status", "error_code", "error_message", "finish_reason", "bytes_in", "bytes_out"),
+    *("upstream_status", "error_code", "error_message", "finish_reason", "bytes_in", "bytes_out", "api"),
 )
 ROLLUP_KEY: Final = ("hour", "model", "provider", "key_id", "project", "currency")
 ROLLUP_SUMS: Final = (
@@ -62,6 +63,7 @@ def rows_of(records: Iterable[Record]) -> tuple[list[Row], list[Row]]:
     hours: dict[Row, list[int]] = {}
     labels: dict[Row, str] = {}
     for boot, began, ended in records:
+        api, model = split_recorded(began.model)
         tokens_in, tokens_out = min(ended.input_tokens, MOST_TOKENS), min(ended.output_tokens, MOST_TOKENS)
         cached, reasoning = min(ended.cached_tokens, MOST_TOKENS), min(ended.reasoning_tokens, MOST_TOKENS)
         cost = None if ended.cost is None else min(ended.cost, MOST_COST)
@@ -81,7 +83,7 @@ def rows_of(records: Iterable[Record]) -> tuple[list[Row], list[Row]]:
                 began.key_id,
                 began.key_label,
                 began.project,
-                began.model,
+                model,
                 began.provider,
                 began.upstream_model,
                 began.credential_id,
@@ -103,10 +105,11 @@ def rows_of(records: Iterable[Record]) -> tuple[list[Row], list[Row]]:
                 ended.finish_reason,
                 ended.bytes_in,
                 ended.bytes_out,
+                api,
             )
         )
         hour = began.started_at - began.started_at % HOUR
-        key = (hour, began.model, began.provider, began.key_id, began.project, "" if cost is None else ended.currency)
+        key = (hour, model, began.provider, began.key_id, began.project, "" if cost is None else ended.currency)
         sums = hours.get(key)
         if sums is None:
             sums = hours[key] = [0] * len(ROLLUP_SUMS)

@@ -10,7 +10,7 @@ from sekisho.catalog.model import CredentialFacts, ModelFacts, ProviderFacts, Ra
 from sekisho.catalog.settings import CAPABILITIES
 from sekisho.core.model.ids import canonical_model
 from sekisho.core.model.snapshot import Rate
-from sekisho.storage.tables.catalog import credentials, models, providers, rates
+from sekisho.storage.tables.catalog import apis, credentials, models, providers, rates
 
 _MODEL_ID = providers.c.name + "/" + models.c.name
 
@@ -188,3 +188,15 @@ async def existing(connection: AsyncConnection, provider: str, name: str | None)
     if name is not None:
         statement = statement.join(models, models.c.provider_id == providers.c.id).where(models.c.name == name)
     return (await connection.execute(statement.limit(1))).first() is not None
+
+
+async def has_api(connection: AsyncConnection, name: str) -> bool:
+    return (await connection.execute(select(apis.c.name).where(apis.c.name == name))).first() is not None
+
+
+async def rename_targets(connection: AsyncConnection, old: str, new: str) -> None:
+    """Let the APIs' models follow a provider's new name."""
+    for row in (await connection.execute(select(apis.c.name, apis.c.target))).all():
+        provider, _, model = row.target.partition("/")
+        if provider == old:
+            await connection.execute(update(apis).where(apis.c.name == row.name).values(target=canonical_model(new, model)))

@@ -72,13 +72,17 @@ class Directory:
         self._builtin_models = builtin_models
 
     async def first_unknown(self, entries: Sequence[str]) -> str | None:
-        """The first entry that names neither a model nor, as `provider/*`, a provider."""
+        """The first entry that names neither a model nor, as `provider/*`, a provider, nor by a plain name an API."""
         async with self._sessions.read() as session:
             for entry in entries:
-                provider, _, name = entry.partition("/")
-                if not await self._knows(session, provider, None if name == "*" else name):
+                provider, slash, name = entry.partition("/")
+                known = self._knows(session, provider, None if name == "*" else name) if slash else self._publishes(session, entry)
+                if not await known:
                     return entry
         return None
+
+    async def _publishes(self, session: Session, name: str) -> bool:
+        return await repository.has_api(session.connection, name)
 
     async def _knows(self, session: Session, provider: str, name: str | None) -> bool:
         if provider == SANDBOX:
@@ -189,6 +193,7 @@ class CatalogService:
         if "name" in changes.given and changes.name != provider.name:
             await self.require_free(session, changes.name)
             await self._keys.rename_provider(session, provider.name, changes.name)
+            await repository.rename_targets(session.connection, provider.name, changes.name)
             values["name"] = changes.name
         if "enabled" in changes.given:
             values["enabled"] = changes.enabled

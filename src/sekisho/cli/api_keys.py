@@ -47,7 +47,9 @@ def create(
     rpm: Annotated[int | None, typer.Option("--rpm", min=1, help="Requests per minute. Default: no limit.")] = None,
     tpm: Annotated[int | None, typer.Option("--tpm", min=1, help="Tokens per minute. Default: no limit.")] = None,
     concurrency: Annotated[int | None, typer.Option("--concurrency", min=1, help="Calls at the same time. Default: no limit.")] = None,
-    models: Annotated[str | None, typer.Option("--models", help="Models it may use, with commas: up/gpt-x,local/*. Default: all.")] = None,
+    models: Annotated[
+        str | None, typer.Option("--models", help="Models and APIs it may call, with commas: up/gpt-x,local/*,helper. Default: all.")
+    ] = None,
     expires: Annotated[str | None, typer.Option("--expires", help="Lifetime, such as 30d, 12h or 15m. Default: for ever.")] = None,
 ) -> None:
     """Make a key and show it, once.

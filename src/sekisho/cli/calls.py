@@ -38,6 +38,7 @@ ProviderOption = Annotated[str | None, typer.Option("--provider", help="Only cal
 KeyOption = Annotated[str | None, typer.Option("--key", help="Only calls with this key (its id).")]
 ProjectOption = Annotated[str | None, typer.Option("--project", help="Only calls with keys of this project.")]
 ErrorOption = Annotated[str | None, typer.Option("--error", help="Only calls that failed with this code, such as upstream_cut.")]
+ApiOption = Annotated[str | None, typer.Option("--api", help="Only calls that named this API.")]
 SinceOption = Annotated[
     str | None, typer.Option("--since", help="Only calls from then on: 24h ago, or a time such as 2026-01-31T09:00:00Z.")
 ]
@@ -64,6 +65,7 @@ def _query(
     until: str | None,
     project: str | None,
     error: str | None,
+    api: str | None,
 ) -> dict[str, str | int | None]:
     now = invocation.clock.now()
     return {
@@ -73,6 +75,7 @@ def _query(
         "key_id": key,
         "project": project,
         "error_code": error,
+        "api": api,
         "since": inputs.moment(since, "--since", now),
         "until": inputs.moment(until, "--until", now),
     }
@@ -90,10 +93,11 @@ def list_(
     until: UntilOption = None,
     project: ProjectOption = None,
     error: ErrorOption = None,
+    api: ApiOption = None,
 ) -> None:
     """List calls, newest first."""
     invocation = of(context)
-    query = _query(invocation, status, model, provider, key, since, until, project, error)
+    query = _query(invocation, status, model, provider, key, since, until, project, error, api)
     with invocation.management() as management:
         data = management.pages("/api/calls", "calls", limit, query, cursor)
         hint = _first_steps(management) if invocation.screen.is_text and not data["calls"] else ""
@@ -235,11 +239,12 @@ def count(
     until: UntilOption = None,
     project: ProjectOption = None,
     error: ErrorOption = None,
+    api: ApiOption = None,
 ) -> None:
     """Count calls."""
     invocation = of(context)
     with invocation.management() as management:
-        data = management.get("/api/calls/count", _query(invocation, status, model, provider, key, since, until, project, error))
+        data = management.get("/api/calls/count", _query(invocation, status, model, provider, key, since, until, project, error, api))
     invocation.screen.result(data, lambda console: console.print(figures.count(data["count"])))
 
 
@@ -253,13 +258,14 @@ def tail(
     key: KeyOption = None,
     project: ProjectOption = None,
     error: ErrorOption = None,
+    api: ApiOption = None,
 ) -> None:
     """Show calls as they are recorded, until Ctrl-C.
 
     Oldest first. In JSON each is a line of its own.
     """
     invocation = of(context)
-    query = _query(invocation, status, model, provider, key, None, None, project, error)
+    query = _query(invocation, status, model, provider, key, None, None, project, error, api)
     try:
         with invocation.node() as node:
             cursor = node.get("/api/calls", {**query, "after": "now"})["next_cursor"]

@@ -53,7 +53,7 @@ def export(
 ) -> None:
     """Write what is set up as YAML, without secrets.
 
-    That is: providers, models and rates, projects and their members, issuers.
+    That is: providers, models and rates, APIs, projects and their members, issuers.
     What comes of it can be edited, kept in version control, and applied here or elsewhere.
     """
     invocation = of(context)

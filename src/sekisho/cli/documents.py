@@ -31,7 +31,7 @@ _WORDS: Final[Mapping[str, bool | None]] = {
     "FALSE": False,
 }
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
-_DECIMAL: Final = re.compile(r"-?[0-9]{1,15}\.[0-9]{1,20}")
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,15}\.[0-9]{1,20}(e-[0-9]{1,3})?")
 
 
 @dataclass(frozen=True)

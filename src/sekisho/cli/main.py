@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "apply": "configurations",
     "providers": "providers",
     "models": "models",
+    "apis": "apis",
     "api-keys": "api_keys",
     "users": "users",
     "projects": "projects",

@@ -69,7 +69,7 @@ class ModelDirectory(Protocol):
     """Knows which models and providers exist, for those who may not know the catalog."""
 
     async def first_unknown(self, entries: Sequence[str]) -> str | None:
-        """The first of these entries (`provider/model` or `provider/*`) that names nothing; None where all do."""
+        """The first of these entries (`provider/model`, `provider/*`, or the name of an API) that names nothing; None where all do."""
         ...
 
 

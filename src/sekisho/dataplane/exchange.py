@@ -175,5 +175,5 @@ def answer(x: Exchange, plane: Plane) -> None:
 
 
 def describe(model: Model) -> dict[str, object]:
-    """A model as OpenAI's list has it."""
-    return {"id": model.id, "object": "model", "created": model.created, "owned_by": model.provider}
+    """A model as OpenAI's list has it; an API is the gateway's own."""
+    return {"id": model.id, "object": "model", "created": model.created, "owned_by": model.provider or "sekisho"}

@@ -4,6 +4,7 @@ The node learns the client's address from us; whatever a client says of itself i
 feed may become a WebSocket (`websockets`); every other offer to leave HTTP is declined by answering as usual.
 """
 
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -54,6 +55,8 @@ MOST_REFUSAL_BYTES: Final = 64 * 1024
 """Likewise, where it declines a WebSocket."""
 LIVE: Final = "/api/live"
 """The one path that may become a WebSocket."""
+JOINTS: Final = re.compile(rb", (?=[!#$%&'*+\-.^_`|~0-9A-Za-z]+=)")
+"""Where one of the node's cookies ends and the next begins: it sends them in one line (`api.frame`), and browsers want a line for each."""
 _HANDSHAKE: Final = frozenset((b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-protocol"))
 HSTS: Final = b"strict-transport-security: max-age=31536000\r\n"
 """Without its subdomains: they are somebody else's to decide about."""
@@ -197,9 +200,10 @@ def _deliver(x: Exchange, plane: Plane, answer: Answer, body: bytes, more: bytes
     if plane.draining:
         x.closing = True
     lines = b"".join(
-        b"%b: %b\r\n" % (b"content-encoding" if name == CODING else name, value)
+        b"%b: %b\r\n" % (b"content-encoding" if name == CODING else name, each)
         for name, value in answer.headers.items()
         if name not in HOP_BY_HOP and name != b"x-request-id"
+        for each in (JOINTS.split(value) if name == b"set-cookie" else (value,))
     )
     block = b"%b%b%bx-request-id: %b\r\n%b%b\r\n" % (
         status_line(answer.status),

@@ -9,7 +9,7 @@ from sekisho.rest.schemas import Asked, Moment, OneLine, Time, Told, Written
 
 Label = Annotated[str, Field(min_length=1, max_length=200), OneLine]
 Bound = Annotated[int, Field(ge=1, le=1_000_000_000, strict=True)]
-Entry = Annotated[str, Field(min_length=3, max_length=400), OneLine]
+Entry = Annotated[str, Field(min_length=1, max_length=400), OneLine]
 
 MAX_LIFE: Final = 100 * 366 * 86400
 """A hundred years in seconds: what lasts longer has no expiry."""
@@ -24,7 +24,7 @@ class CreateKey(Asked):
     tpm: Bound | None = Field(default=None, description="Tokens per minute.")
     concurrency: Bound | None = Field(default=None, description="Calls at once.")
     models: Annotated[list[Entry], Field(min_length=1, max_length=1000)] | None = Field(
-        default=None, description="Canonical ids or `provider/*`; none means all models."
+        default=None, description="Canonical ids, `provider/*` or names of APIs; none means all there are."
     )
     expires_in_s: Annotated[int, Field(ge=1, le=MAX_LIFE, strict=True)] | None = Field(default=None, description="Seconds from now.")
 
@@ -37,7 +37,7 @@ class ChangeKey(Asked):
     tpm: Bound | None = Field(default=None, description="Tokens per minute; null: no limit.")
     concurrency: Bound | None = Field(default=None, description="Calls at once; null: no limit.")
     models: Annotated[list[Entry], Field(min_length=1, max_length=1000)] | None = Field(
-        default=None, description="Canonical ids or `provider/*`; null: all models."
+        default=None, description="Canonical ids, `provider/*` or names of APIs; null: all there are."
     )
     expires_at: Moment | None = Field(default=None, description="When it ends; null: never.")
     enabled: Annotated[bool, Field(strict=True)] = Field(default=True, description="Whether it opens anything.")

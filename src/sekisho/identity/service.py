@@ -192,10 +192,16 @@ class KeyService:
 
     async def _require_models(self, models: Sequence[str]) -> None:
         for entry in models:
-            provider, _, model = entry.partition("/")
-            if not provider or not model:
+            provider, slash, model = entry.partition("/")
+            if slash and not (provider and model):
                 raise invalid(f"{entry!r} is not a model; write provider/model, or provider/* for all of a provider", "models")
         unknown = await self._directory.first_unknown(models)
+        if unknown is not None and "/" not in unknown:
+            raise invalid(
+                f"there is no API {unknown!r}; publish it first, or write provider/model for a model, provider/* for all of a provider",
+                "models",
+                "api_not_found",
+            )
         if unknown is not None:
             noun = "provider" if unknown.endswith("/*") else "model"
             raise invalid(

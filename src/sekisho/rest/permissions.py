@@ -29,6 +29,9 @@ REQUEST_ID: Final = "sekisho.request_id"
 DEMANDED: Final = "sekisho.demanded"
 """The key in the ASGI scope of the permission that the matched route demands."""
 
+LOOKED_AGAIN: Final = "sekisho.looked_again"
+"""The key in the ASGI scope of a connection that stays open and is asked again who is behind it: nobody uses a login by that."""
+
 _CALLER: Final = "sekisho.caller"
 """The key in the ASGI scope of who was found to ask."""
 
@@ -78,9 +81,16 @@ class ProjectRole(enum.StrEnum):
 
 
 _GUEST: Final = frozenset(
-    {Permission.PUBLIC, Permission.ACCOUNT, Permission.CATALOG_READ, Permission.USAGE_READ, Permission.PROJECTS_READ},
+    {
+        Permission.PUBLIC,
+        Permission.ACCOUNT,
+        Permission.KEYS_READ,
+        Permission.CATALOG_READ,
+        Permission.USAGE_READ,
+        Permission.PROJECTS_READ,
+    },
 )
-_USER: Final = _GUEST | {Permission.KEYS_READ, Permission.KEYS_WRITE, Permission.PROJECTS_WRITE}
+_USER: Final = _GUEST | {Permission.KEYS_WRITE, Permission.PROJECTS_WRITE}
 
 RIGHTS: Final[dict[Role, frozenset[Permission]]] = {
     Role.OWNER: frozenset(Permission),
@@ -169,7 +179,8 @@ async def identify(connection: HTTPConnection) -> Caller:
 
 def unidentified(connection: HTTPConnection) -> HTTPConnection:
     """The same connection, of which nobody has found out who asks: for those that stay open and ask again later."""
-    return HTTPConnection({name: value for name, value in connection.scope.items() if name != _CALLER})
+    scope = {name: value for name, value in connection.scope.items() if name != _CALLER}
+    return HTTPConnection({**scope, LOOKED_AGAIN: True})
 
 
 def caller_of(request: HTTPConnection) -> Caller:
@@ -185,7 +196,7 @@ class Requires:
     def __init__(self, permission: Permission) -> None:
         self.permission = permission
 
-    def __call__(self, request: Request) -> Caller:
+    async def __call__(self, request: Request) -> Caller:
         """The caller; raises ApiError 401 or 403."""
         caller = caller_of(request)
         require(caller, self.permission)

@@ -60,7 +60,7 @@ class GuardedRoute(APIRoute):
         async def guarded(request: Request) -> Response:
             request.scope[DEMANDED] = guard.permission
             await identify(request)
-            guard(request)
+            await guard(request)
             return await handle(request)
 
         return guarded
@@ -74,7 +74,8 @@ def guarded_router(tag: str) -> APIRouter:
 def provided(kind: type[T]) -> Any:
     """The service of this type that the application was built with: `Annotated[KeyService, provided(KeyService)]`."""
 
-    def find(request: Request) -> T:
+    # A coroutine, though it waits for nothing: FastAPI sends a plain function to a thread and back, for every request and service.
+    async def find(request: Request) -> T:
         service: T = request.app.state.provided[kind]
         return service
 

@@ -142,6 +142,8 @@ def _unsealed(file: IO[bytes], cipher: AESGCM, bound: bytes, source: Path) -> It
     while True:
         length = _LENGTH.unpack(following)[0] if len(following) == _LENGTH.size else 0
         data = file.read(min(length, CHUNK + _TAG_BYTES))
+        if len(data) != length:
+            raise _damaged(source, f"chunk {number}")
         # Whether a chunk is the last is a part of what seals it; whether bytes stand behind it shows which of the two to expect.
         following = file.read(_LENGTH.size)
         try:

@@ -68,7 +68,7 @@ class Tallies:
     def recorded(self, calls: Sequence[Call], refusals: Sequence[Refusal]) -> None:
         """These are in the database now."""
         for _, began, ended in calls:
-            series = self.series.get((began.model, began.provider)) or self._begin(began.model, began.provider)
+            series = self.series.get((began.served, began.provider)) or self._begin(began.served, began.provider)
             series.statuses[ended.status] += 1
             series.input_tokens += ended.input_tokens
             series.output_tokens += ended.output_tokens

@@ -37,6 +37,7 @@ async def _filter(
     error_code: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
     min_duration_ms: Annotated[float | None, Query(ge=0, le=1e9, description="Calls that took so long or longer.")] = None,
     q: Annotated[str | None, Query(min_length=1, max_length=200, description="How a request id begins: ours, or the client's own.")] = None,
+    api: Annotated[str | None, Query(min_length=1, max_length=63, description="Calls that named this API.")] = None,
     since: Annotated[Moment | None, Query(description="Calls that started at this time or later.")] = None,
     until: Annotated[Moment | None, Query(description="Calls that started before this time.")] = None,
 ) -> Filter:
@@ -52,6 +53,7 @@ async def _filter(
         None if min_duration_ms is None else round(min_duration_ms * 1000),
         q,
         caller_of(request).within(),
+        api,
     )
     await usage.require_visible(wanted)
     return wanted

@@ -47,6 +47,7 @@ class Call:
     finish_reason: str
     bytes_in: int
     bytes_out: int
+    api: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Filter:
     """How a request id begins, ours or the client's own."""
     within: frozenset[str] | None = None
     """The projects that whoever asks may see."""
+    api: str | None = None
     recorded: int | None = None
     """The last call, in the order of recording, that is looked at."""
 

@@ -14,8 +14,11 @@ from sekisho.usage.settings import HOUR
 MOST_BRANCHES: Final = 16
 """Projects that are each read by their own index; of more, the calls of all are looked through."""
 
-_LEADING: Final = ("error_code", "key_id", "model", "provider", "status")
+_LEADING: Final = ("error_code", "api", "key_id", "model", "provider", "status")
 """Filters with an index of their own, the narrowest first."""
+
+SPARSE: Final = ("error_code", "api")
+"""Those whose index holds only calls that have a value."""
 
 _COUNTED_BY_THE_HOUR: Final = ("model", "provider", "key_id")
 
@@ -41,8 +44,8 @@ def _equal(name: str, value: Any, *, leading: bool) -> ColumnElement[bool]:
     # What is no plain column is found by no index: of two filters the planner takes the one that was chosen here.
     column: ColumnElement[Any] = calls.c[name] if leading else (calls.c[name] + 0 if name == "status" else calls.c[name].concat(""))
     condition: ColumnElement[bool] = column == value
-    # The index holds only calls that have a code, and is used only where that is said.
-    return condition & (calls.c.error_code != "") if name == "error_code" else condition
+    # A sparse index is used only where it is said that there is a value.
+    return condition & (calls.c[name] != "") if name in SPARSE else condition
 
 
 def leading(wanted: Filter) -> str | None:
@@ -180,7 +183,7 @@ async def count_hours(connection: AsyncConnection, wanted: Filter, since: int | 
 
 def is_counted_by_the_hour(wanted: Filter) -> bool:
     """Whether the sums know all that is asked for."""
-    return wanted.error_code is None and wanted.min_duration_us is None and wanted.text is None
+    return wanted.error_code is None and wanted.api is None and wanted.min_duration_us is None and wanted.text is None
 
 
 def hour_of(at: int) -> int:

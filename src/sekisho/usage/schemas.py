@@ -38,7 +38,8 @@ class CallTold(Told):
     http_status: int = Field(description="What the client was told; 499 where it left before an answer.")
     method: str
     path: str
-    model: str
+    api: str | None = Field(description="The API that the request named; null where it named a model.")
+    model: str = Field(description="The one that served.")
     provider: str
     upstream_model: str
     credential_id: str | None
@@ -69,6 +70,7 @@ class CallTold(Told):
     def of(cls, call: Call) -> "CallTold":
         values: dict[str, Any] = vars(call) | {
             "client_request_id": call.client_request_id or None,
+            "api": call.api or None,
             "credential_id": call.credential_id or None,
             "user_agent": call.user_agent or None,
             "cost": None if call.cost is None else format_amount(call.cost),
@@ -111,7 +113,7 @@ class ChargeTold(Told):
 class CallExplained(CallTold):
     """A call, and what makes its numbers."""
 
-    rule: Literal["model"] = Field(default="model", description="How the target was chosen: the request named the model.")
+    rule: Literal["model", "api"] = Field(description="How the target was chosen: the request named the model, or an API that has it.")
     own_ms: float = Field(description="Our own time in it: screening, the key, the route, the limits.")
     provider_ms: float = Field(description="Waiting for the provider, from connecting to its last byte.")
     client_ms: float = Field(description="Waiting for the client's request.")
@@ -128,6 +130,7 @@ class CallExplained(CallTold):
         known = call.output_tokens > 0 and relay > 0 and call.stream
         return cls(
             **vars(CallTold.of(call)),
+            rule="api" if call.api else "model",
             own_ms=own / 1000,
             provider_ms=theirs / 1000,
             client_ms=(sum(call.stages.values()) - own - theirs) / 1000,

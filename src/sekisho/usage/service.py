@@ -82,7 +82,8 @@ class UsageService:
         connection = session.connection
         if not repository.is_counted_by_the_hour(wanted):
             bound = None
-            if wanted.error_code is None or not repository.is_direct(wanted):
+            sparse = wanted.error_code is not None or wanted.api is not None
+            if not sparse or not repository.is_direct(wanted):
                 bound = await repository.bound_of(connection, wanted, None, MOST_COUNTED)
             looked_at = wanted if bound is None else replace(wanted, since=bound.started_at)
             count = await repository.count_exactly(connection, looked_at, MOST_COUNTED)

@@ -76,6 +76,7 @@ def open_house() -> Iterator[House]:
         house.post("/api/projects/support/members", email="gus@example.org", role="viewer")
         for label, project in (("web-chat", "default"), ("ci-review", "support"), ("nightly-eval", "research")):
             house.keys[label] = house.post("/api/keys", label=label, project=project)["plain_key"]
+        house.post("/api/apis", name="assistant", target="sandbox/lorem", title="受付", defaults={"temperature": 0.2})
         for label, key in house.keys.items():
             for model in ("sandbox/echo", "sandbox/lorem", "sandbox/error-429"):
                 house.call(key, model, f"{label} asks")

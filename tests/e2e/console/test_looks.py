@@ -58,10 +58,19 @@ def test_every_screen_looks_right(browser: "Browser", house: "House", width: int
         visitor.page.goto("/login")
         wrong += look(visitor, "/login")
         houses.log_in(visitor)
-        for path in (*screens(), "/settings?tab=installation", "/people?tab=invitations", "/keys?create=1"):
+        for path in (
+            *screens(),
+            "/settings?tab=installation",
+            "/people?tab=invitations",
+            "/people?tab=issuers",
+            "/people?tab=issuers&add=1",
+            "/keys?create=1",
+            "/calls?export=1",
+            "/apis?create=1",
+        ):
             visitor.page.goto(path)
             wrong += look(visitor, path)
-        for path in ("/calls", "/keys", "/people", "/projects", "/audit"):
+        for path in ("/calls", "/apis", "/keys", "/people", "/projects", "/audit"):
             visitor.page.goto(path)
             visitor.page.get_by_role("row").filter(has=visitor.page.get_by_role("cell")).first.click()
             visitor.page.get_by_role("complementary").wait_for()

@@ -155,6 +155,8 @@ def test_a_second_factor_is_set_up_and_asked_for(browser: "Browser", house: "Hou
     try:
         houses.log_in(visitor, "two@example.org", path="/settings")
         visitor.press("Set up…")
+        page.get_by_role("dialog").locator("input[autocomplete=current-password]").fill(houses.PASSWORD)
+        visitor.press("Go on")
         secret = secret_of(page).replace(" ", "")
         page.get_by_role("dialog").get_by_role("textbox").fill(totp(secret))
         visitor.press("Confirm")

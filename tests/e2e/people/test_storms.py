@@ -1,8 +1,11 @@
 """Two hundred wrong passwords at once: the accounts slow down, the others get in, and the gateway's calls do not notice."""
 
+import os
+import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
@@ -59,3 +62,24 @@ def test_guessing_hurts_nobody_but_the_guesser(product: Product) -> None:
         refused = victim.log_in("mika@example.org")
         assert refused.status_code == 429
         assert 1 <= int(refused.headers["retry-after"]) <= 900
+
+
+def niceness(thread: Path) -> int:
+    """Of a process or thread, by its directory in /proc."""
+    return int((thread / "stat").read_text().rpartition(")")[2].split()[16])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
+def test_the_hashing_comes_after_the_node_and_the_node_after_the_workers(product: Product) -> None:
+    with Visitor(product) as owner:
+        assert owner.claim(link_of(product)[1]).status_code == 201
+    status = product.cli("status")
+    (worker,), node = (Path(f"/proc/{pid}") for pid in status["workers"]), Path(f"/proc/{status['node']}")
+    ours = niceness(worker)
+    assert niceness(node) == ours + 5
+    assert max(niceness(thread) for thread in (node / "task").iterdir()) == ours + 10
+    group = node / "autogroup"
+    if group.exists() and os.geteuid() == 0:
+        # Without it the node, a session of its own, would be as dear to the scheduler as the worker. The system lets others than root
+        # say so ten times a second only, all of them together.
+        assert [each.read_text().split()[-1] for each in (group, worker / "autogroup")] == ["5", "0"]

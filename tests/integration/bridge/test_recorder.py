@@ -264,8 +264,23 @@ def test_a_call_is_recorded_with_all_that_is_known(tmp_path: Path, writers: list
         found = dict(zip(rows.CALL_COLUMNS, row, strict=True))
         whole = msgspec.structs.asdict(began(1, client_request_id="mine", user_agent="curl")) | msgspec.structs.asdict(ended(1))
         del whole["marks"]
-        assert found == {**whole, "boot": "boot1", "duration_us": 9000, "ttfb_us": 4000, "stages": "1,2,3,0,0,0,0,3994,5000"}
+        times = {"duration_us": 9000, "ttfb_us": 4000, "stages": "1,2,3,0,0,0,0,3994,5000"}
+        assert found == {**whole, **times, "boot": "boot1", "api": ""}
         assert await house.rows("SELECT at, path, code, suppressed FROM refusals") == [(NOON, "/etc/passwd", "not_found", 0)]
+
+    play(tmp_path, scene)
+
+
+def test_a_call_through_an_api_names_both(tmp_path: Path, writers: list[Writer]) -> None:
+    async def scene(house: House) -> None:
+        called = [began(1, model="helper@up/m"), began(2, model="up/m"), began(3, model="up/m@latest")]
+        frames = [frame for each in called for frame in (each, ended(each.seq))]
+        writers.append(Writer(house.directory).write(*frames))
+        await house.once()
+        told = await house.rows("SELECT seq, api, model FROM calls ORDER BY seq")
+        assert told == [(1, "helper", "up/m"), (2, "", "up/m"), (3, "", "up/m@latest")]
+        # What a model did is summed however it was called.
+        assert await house.rows("SELECT model, calls FROM rollups_hourly ORDER BY model") == [("up/m", 2), ("up/m@latest", 1)]
 
     play(tmp_path, scene)
 

@@ -24,6 +24,7 @@ from sekisho.audit.service import AuditService
 from sekisho.bridge.compiler import Compiler
 from sekisho.bridge.feeds import Feed
 from sekisho.bridge.pulses import Pulses
+from sekisho.catalog.apis.service import ApiService
 from sekisho.catalog.declarations.service import Declarations
 from sekisho.catalog.prices.service import Prices
 from sekisho.catalog.service import CatalogService, Directory
@@ -94,6 +95,8 @@ class Product:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.listeners: dict[str, dict[str, object]] = {}
+        """What was opened and not closed, by name."""
 
     async def status(self) -> dict[str, object]:
         return {"version": "0", "workers": [11, 12]}
@@ -114,10 +117,11 @@ class Product:
 
     async def open_listener(self, name: str, host: str, port: int, mode: str | None) -> dict[str, object] | Refusal:
         self.asked.append(f"open {name} {host} {port} {mode}")
-        return {"name": name, "door": "gateway", "scheme": "http", "host": host, "port": port, "warnings": []}
+        self.listeners[name] = {"name": name, "door": "gateway", "scheme": "http", "host": host, "port": port, "warnings": []}
+        return self.listeners[name]
 
     async def close_listener(self, name: str) -> dict[str, object] | Refusal:
-        return Refusal(404, Kind.INVALID, "listener_not_found", f"there is no listener {name}")
+        return self.listeners.pop(name, None) or Refusal(404, Kind.INVALID, "listener_not_found", f"there is no listener {name}")
 
     async def proxy(self) -> dict[str, object]:
         listener = {"name": "gateway", "door": "gateway", "scheme": "http", "host": "127.0.0.1", "port": 4000}
@@ -151,6 +155,8 @@ class House:
 
     def __exit__(self, *error: object) -> None:
         try:
+            # What nobody waits for, such as a note that a token is used, may still be under way.
+            self.run(self.database.drain())
             self.run(self.database.close())
         finally:
             self._runner.__exit__(None, None, None)
@@ -165,16 +171,18 @@ class House:
         sessions = Sessions(self.database, self.workers, Chain(self.ring, self.clock))
         keys = KeyService(self.clock, Directory(sessions, lambda: self.builtin))
         catalog = CatalogService(self.clock, self.ring, Egress(), keys, lambda: self.builtin)
+        apis = ApiService(self.clock, lambda: self.builtin)
         people = put_together(self.clock, self.ring, self.database, sessions, self.settings)
         self.services = services = Services(
             sessions=sessions,
             keys=keys,
             catalog=catalog,
+            apis=apis,
             usage=UsageService(Keys(sessions), Prices(sessions)),
             reports=ReportService(self.clock, Keys(sessions)),
             repeats=Repeats(self.clock, self.ring),
             audit=AuditService(sessions, self.ring, self.clock),
-            configurations=Configurations(catalog, Declarations(self.clock), people.projects, people.sessions, people.issuers),
+            configurations=Configurations(catalog, Declarations(self.clock), apis, people.projects, people.issuers),
             maintenance=Maintenance(self.database, self.ring, self.clock, self.home, "127.0.0.1"),
             certificates=CertificateService(self.clock, self.home / "certs", Certs()),
             people=people,

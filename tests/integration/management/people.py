@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from sekisho.dataplane.tunnel import JOINTS
 from tests.integration.management.house import House
 
 PASSWORD = "a sentence that is long enough"
@@ -22,24 +23,32 @@ class Browser:
     cookies: dict[str, str] = field(default_factory=dict)
     csrf: str | None = None
 
-    def ask(self, method: str, path: str, json: Any = None, **headers: str) -> httpx.Response:
-        """One request, with cookie, origin and CSRF token where a page of ours would send them."""
-        scheme = self.way["x-sekisho-scheme"]
+    def carries(self, method: str) -> dict[str, str]:
+        """The headers of a request: cookie, origin and CSRF token where a page of ours would send them."""
         given = {**self.way, "user-agent": "Browser/1"}
         if method not in ("GET", "HEAD"):
-            given |= {"origin": f"{scheme}://{self.way['host']}", "sec-fetch-site": "same-origin"}
+            given |= {"origin": f"{self.way['x-sekisho-scheme']}://{self.way['host']}", "sec-fetch-site": "same-origin"}
             if self.csrf is not None:
                 given["x-csrf-token"] = self.csrf
         if self.cookies:
             given["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        answer = self.house.ask(method, path, json, through="tunnel", headers={**given, **headers})
-        for line in answer.headers.get_list("set-cookie"):
+        return given
+
+    def learns(self, answer: httpx.Response) -> None:
+        """Keep the cookies and the CSRF token of an answer."""
+        joined = answer.headers.get("set-cookie", "")
+        for line in (each.decode() for each in JOINTS.split(joined.encode()) if each):
             name, _, value = line.partition(";")[0].partition("=")
             self.cookies[name] = value
             if "max-age=0" in line.lower():
                 del self.cookies[name]
         if answer.is_success and answer.headers.get("content-type") == "application/json" and "csrf" in answer.json():
             self.csrf = answer.json()["csrf"]
+
+    def ask(self, method: str, path: str, json: Any = None, **headers: str) -> httpx.Response:
+        """One request."""
+        answer = self.house.ask(method, path, json, through="tunnel", headers={**self.carries(method), **headers})
+        self.learns(answer)
         return answer
 
     def good(self, method: str, path: str, json: Any = None, **headers: str) -> Any:

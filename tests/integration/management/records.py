@@ -44,6 +44,7 @@ BASE: dict[str, Any] = {
     "finish_reason": "stop",
     "bytes_in": 100,
     "bytes_out": 200,
+    "api": "",
 }
 
 SUMS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "duration_us")

@@ -11,6 +11,7 @@ from sekisho.storage import backups, restores
 from sekisho.storage.errors import StorageError
 from sekisho.storage.urls import of_url
 from tests.integration.management.house import START, House
+from tests.integration.management.people import claimed
 from tests.integration.management.records import record
 
 
@@ -185,3 +186,12 @@ def test_a_server_with_somebody_elses_tables_is_left_alone(sqlite_house: House, 
     asyncio.run(occupy())
     with pytest.raises(StorageError, match="belongs to another program; nothing was changed"):
         asyncio.run(restores.restore(made, of_url(url), sqlite_house.ring, sqlite_house.clock, around(tmp_path)))
+
+
+def test_who_comes_over_the_network_chooses_no_place_on_the_host(house: House, tmp_path: Path) -> None:
+    owner = claimed(house)
+    for path in (tmp_path / "b", tmp_path / "nowhere" / "b", house.home / "secret.key"):
+        error = owner.refused(403, "POST", "/api/backups", {"path": str(path)})
+        assert (error["code"], error["param"]) == ("local_only", "path"), "whatever is there, or is not"
+    assert not (tmp_path / "b").exists()
+    assert Path(owner.good("POST", "/api/backups")["path"]).parent == house.home / "backups"

@@ -29,6 +29,7 @@ def test_a_call_is_told_in_full(house: House) -> None:
         "http_status": 200,
         "method": "POST",
         "path": "/v1/chat/completions",
+        "api": None,
         "model": "up/m",
         "provider": "up",
         "upstream_model": "m",
@@ -184,6 +185,7 @@ def statements_of(house: House, path: str) -> list[tuple[str, Any]]:
 
 PAGES = [
     *("", "status=failed", "key_id=k1", "model=up/m", "provider=up", "project=default", "error_code=upstream_cut"),
+    "api=helper",
     *("since=2026-01-01T00:00:00Z", "cursor=WzE3NjcyMjU2MDAwMDAwMDAsMSwwXQ", "cursor=WzE3NjcyMjU2MDAwMDAwMDAsMSwxXQ"),
 ]
 """What a person opens most must not slow down with the number of calls: the plan has neither a scan of all rows nor a sort of them."""
@@ -253,6 +255,9 @@ def test_pages_are_walked_forth_and_back(house: House) -> None:
         ("error_code=upstream_cut", {2, 4}),
         ("error_code=upstream_cut&model=up/other", {4}),
         ("error_code=upstream", set()),
+        ("api=helper", {1, 4}),
+        ("api=helper&error_code=upstream_cut", {4}),
+        ("api=none", set()),
         ("min_duration_ms=2", {4}),
         ("min_duration_ms=2.001", set()),
         ("q=req_a", {1, 2}),
@@ -265,10 +270,10 @@ def test_pages_are_walked_forth_and_back(house: House) -> None:
 def test_further_filters_and_counts_agree(house: House, query: str, expected: set[int]) -> None:
     record(
         house,
-        {"seq": 1, "request_id": "req_a1"},
+        {"seq": 1, "request_id": "req_a1", "api": "helper"},
         {"seq": 2, "request_id": "req_a2", "status": 1, "error_code": "upstream_cut"},
         {"seq": 3, "project": "side", "client_request_id": "mine-7"},
-        {"seq": 4, "status": 1, "error_code": "upstream_cut", "model": "up/other", "duration_us": 2000},
+        {"seq": 4, "status": 1, "error_code": "upstream_cut", "model": "up/other", "duration_us": 2000, "api": "helper"},
     )
     assert {call["id"] for call in house.good("GET", f"/api/calls?{query}")["calls"]} == {f"b00t-{seq}" for seq in expected}
     assert house.good("GET", f"/api/calls/count?{query}") == {"count": len(expected), "exact": True}

@@ -24,6 +24,10 @@ DOCUMENT: Final[dict[str, Any]] = {
         "local/qwen": {"upstream_model": "qwen/3", "context_length": 8192},
         "local/plain": None,
     },
+    "apis": {
+        "helper": {"target": "cloud/gpt-4.1", "title": "Helper", "defaults": {"temperature": 0, "system_prompt": "Be brief."}},
+        "lab": {"target": "sandbox/echo", "enabled": False},
+    },
     "projects": {
         "shop": {"title": "The shop", "description": "Two\nlines", "members": {"Anna@example.org": "editor"}},
         "old": {"archived": True, "members": {"anna@example.org": "viewer"}},
@@ -77,6 +81,8 @@ ALL: Final = [
     "add models.cloud/gpt-4.1",
     "add models.local/plain",
     "add models.local/qwen",
+    "add apis.helper",
+    "add apis.lab",
     "add projects.old",
     "add projects.shop",
     "add issuers.sso",
@@ -98,6 +104,9 @@ def test_a_plan_leaves_no_trace_and_is_what_is_done(house: House) -> None:
     assert house.good("GET", "/api/providers/local")["enabled"] is False
     model = house.good("GET", "/api/models/cloud/gpt-4.1")
     assert (model["capabilities"], model["rate"]["input_price"], model["rate"]["cached_input_price"]) == (["chat"], "0.15", "0.0")
+    helper, lab = house.good("GET", "/api/apis")["apis"]
+    assert (helper["target"], helper["defaults"]) == ("cloud/gpt-4.1", {"temperature": 0, "system_prompt": "Be brief."})
+    assert (lab["title"], lab["state"]) == ("", "disabled")
     old = house.good("GET", "/api/projects/old")
     assert (old["archived"], old["members"]) == (True, 1)
 

@@ -9,6 +9,7 @@ from tests.integration.management.house import House
 from tests.integration.management.people import PASSWORD, Browser, claimed, logged_in, person
 
 STEP = codes.STEP_SECONDS * 1_000_000
+ASKED = {"current_password": PASSWORD}
 
 
 def code_of(house: House, secret: str, steps: int = 0) -> str:
@@ -17,7 +18,7 @@ def code_of(house: House, secret: str, steps: int = 0) -> str:
 
 def enabled(house: House, browser: Browser) -> tuple[str, list[str]]:
     """The secret and the recovery codes of somebody who has just set it up; their code of this step is used."""
-    secret = browser.good("POST", "/api/auth/totp")["secret"]
+    secret = browser.good("POST", "/api/auth/totp", ASKED)["secret"]
     recovery = browser.good("POST", "/api/auth/totp/confirm", {"code": code_of(house, secret)})["recovery_codes"]
     return secret, recovery
 
@@ -34,7 +35,7 @@ def test_a_login_asks_for_a_code_from_the_moment_that_one_was_shown(house: House
     claimed(house)
     user = person(house, "user")
     assert user.good("GET", "/api/auth/totp") == {"enabled": False, "confirmed_at": None, "recovery_codes": 0}
-    told = user.good("POST", "/api/auth/totp")
+    told = user.good("POST", "/api/auth/totp", ASKED)
     address = urlsplit(told["otpauth_url"])
     assert parse_qs(address.query)["secret"] == [told["secret"]]
     assert address.path.endswith(":user@example.org")
@@ -97,12 +98,12 @@ def test_what_is_in_force_is_not_replaced_and_what_is_not_is_not_asked_for(house
     user = person(house, "user")
     assert user.refused(409, "POST", "/api/auth/totp/confirm", {"code": "123456"})["code"] == "totp_not_begun"
     assert user.refused(409, "POST", "/api/auth/totp/disable", {"code": "123456"})["code"] == "totp_not_enabled"
-    first = user.good("POST", "/api/auth/totp")["secret"]
-    secret = user.good("POST", "/api/auth/totp")["secret"]
+    first = user.good("POST", "/api/auth/totp", ASKED)["secret"]
+    secret = user.good("POST", "/api/auth/totp", ASKED)["secret"]
     assert first != secret
     user.refused(403, "POST", "/api/auth/totp/confirm", {"code": code_of(house, first)})
     user.good("POST", "/api/auth/totp/confirm", {"code": code_of(house, secret)})
-    assert user.refused(409, "POST", "/api/auth/totp")["code"] == "totp_enabled"
+    assert user.refused(409, "POST", "/api/auth/totp", ASKED)["code"] == "totp_enabled"
 
 
 def test_who_lost_everything_is_let_in_by_who_looks_after_people_but_an_owner_by_an_owner_only(house: House) -> None:
@@ -119,6 +120,18 @@ def test_who_lost_everything_is_let_in_by_who_looks_after_people_but_an_owner_by
     # The way back of last resort: on the host itself.
     house.good("DELETE", f"/api/users/{ids['owner']}/totp")
     assert login(house, email="owner@example.org").status_code == 200
+
+
+def test_setting_it_up_asks_for_the_password(house: House) -> None:
+    claimed(house)
+    user = person(house, "user")
+    for body in (None, {}):
+        error = user.refused(422, "POST", "/api/auth/totp", body)
+        assert (error["code"], error["param"]) == ("missing_field", "current_password")
+    error = user.refused(403, "POST", "/api/auth/totp", {"current_password": "not this one"})
+    assert (error["code"], error["param"]) == ("wrong_password", "current_password")
+    assert user.refused(409, "POST", "/api/auth/totp/confirm", {"code": "123456"})["code"] == "totp_not_begun"
+    user.good("POST", "/api/auth/totp", ASKED)
 
 
 def test_no_secret_stands_anywhere(house: House) -> None:

@@ -1,5 +1,6 @@
 """Logins by another house's word: who behaves comes in, and only who began the login."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Iterator
@@ -7,10 +8,10 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from sekisho.identity.issuers.service import ROWS_PER_MINUTE
+from sekisho.identity.logins.failures import ROWS_PER_MINUTE
 from tests.integration.management.house import House
 from tests.integration.management.houses_of_others import CONSOLE, add, begin, come_in, refusals, refused
-from tests.integration.management.people import PASSWORD, Browser, claimed, logged_in, person
+from tests.integration.management.people import OVER_TLS, PASSWORD, Browser, claimed, logged_in, person
 from tests.support.issuer import SECRET, Issuer, Key
 
 OTHER = Key("first")
@@ -38,9 +39,7 @@ def test_who_behaves_comes_in(house: House, issuer: Issuer) -> None:
     assert asked["redirect_uri"] == [made["redirect_uri"]]
     back = browser.ask("GET", issuer.visit(answer.headers["location"]))
     assert (back.status_code, back.headers["location"]) == (303, "/usage?range=7d")
-    # One cookie to an answer: the doors join headers of one name.
-    assert len(back.headers.get_list("set-cookie")) == 1
-    assert "__Host-sekisho" in browser.cookies
+    assert set(browser.cookies) == {"__Host-sekisho"}, "what the browser kept on the way is gone"
     me = browser.good("GET", "/api/auth/me")["user"]
     assert (me["email"], me["name"], me["role"]) == ("erika@example.org", "Erika", "user")
     (user,) = [each for each in house.good("GET", "/api/users")["users"] if each["id"] == me["id"]]
@@ -128,14 +127,52 @@ def test_rotated_keys_are_fetched_and_a_flood_of_unknown_ones_is_not(house: Hous
         OTHER.kid = "first"
 
 
+def test_who_has_no_password_confirms_what_is_grave_by_a_fresh_login(house: House, issuer: Issuer) -> None:
+    add(house, issuer)
+    claimed(house)
+    browser = come_in(house, issuer)[0]
+    browser.good("GET", "/api/auth/me")
+    browser.good("POST", "/api/auth/totp")
+    assert browser.good("PATCH", "/api/auth/me", {"email": "erika.new@example.org"})["email"] == "erika.new@example.org"
+    house.clock.at += 601_000_000
+    for method, path, body in (
+        ("POST", "/api/auth/totp", None),
+        ("POST", "/api/auth/totp", {"current_password": "any word"}),
+        ("PATCH", "/api/auth/me", {"email": "erika@example.org"}),
+        ("POST", "/api/auth/me/erase", {}),
+    ):
+        assert browser.refused(403, method, path, body)["code"] == "fresh_login_required", path
+    # A first password is not to be had by any word in the place of one, however fresh the login.
+    browser = come_in(house, issuer)[0]
+    browser.good("GET", "/api/auth/me")
+    error = browser.refused(403, "POST", "/api/auth/password", {"current_password": "any word", "new_password": "a sentence of a stranger"})
+    assert error["code"] == "wrong_password"
+    assert browser.good("POST", "/api/auth/me/erase", {})["pseudonym"].startswith("erased-")
+
+
+def test_a_crowd_asks_the_issuer_once(house: House, issuer: Issuer) -> None:
+    add(house, issuer, probe=False)
+    path = "/.well-known/openid-configuration"
+
+    async def crowd() -> list[str]:
+        asking = [house._ask("GET", "/api/auth/oidc/corp/start", "tunnel", {"headers": OVER_TLS}) for _ in range(40)]
+        return [answer.headers["location"].partition("?")[0] for answer in await asyncio.gather(*asking)]
+
+    before = issuer.asked[path]
+    assert len(set(house.run(crowd()))) == 1
+    assert issuer.asked[path] == before + 1
+
+
 def test_refused_logins_do_not_fill_the_audit(house: House, issuer: Issuer) -> None:
     add(house, issuer)
     for _ in range(ROWS_PER_MINUTE + 5):
         assert Browser(house).ask("GET", "/api/auth/oidc/corp/callback?code=x&state=y").headers["location"] == "/login?error=state_missing"
     assert len(refusals(house)) == ROWS_PER_MINUTE
     house.clock.at += 60_000_000
+    house.run(house.services.people.logins.failures.tell())
+    assert refusals(house)[0] == {"left_out": 5}
     Browser(house).ask("GET", "/api/auth/oidc/corp/callback?code=x&state=y")
-    assert refusals(house)[0]["others_not_written"] == 5
+    assert refusals(house)[0]["reason"] == "state_missing"
 
 
 def test_an_address_opens_no_account_that_is_there_unless_it_may_and_an_owners_never(house: House, issuer: Issuer) -> None:

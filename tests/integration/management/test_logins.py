@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import pytest
 
 from sekisho.app.settings import Console, Settings
-from sekisho.identity.logins import throttles
+from sekisho.identity.logins import failures, throttles
 from sekisho.identity.sessions.settings import People
 from tests.integration.management.house import House
 from tests.integration.management.people import ADDRESS, LOOPBACK, OVER_TLS, PASSWORD, Browser, claimed, logged_in, person
@@ -190,6 +190,35 @@ def test_a_login_and_a_failed_one_are_in_the_audit(house: House) -> None:
     assert {row["address"] for row in rows} == {ADDRESS}
 
 
+def test_a_flood_of_failed_logins_is_told_by_its_number(house: House) -> None:
+    claimed(house)
+    elsewhere = {**OVER_TLS, "x-sekisho-client-address": "198.51.100.9"}
+
+    def fails(number: int, way: dict[str, str]) -> None:
+        for count in range(number):
+            Browser(house, way).refused(401, "POST", "/api/auth/login", {"email": f"guess{count}@example.org", "password": "wrong"})
+
+    fails(failures.ROWS_PER_MINUTE + 7, OVER_TLS)
+    fails(2, elsewhere)
+    assert [action for action, _ in actions(house)].count("login.failed") == failures.ROWS_PER_MINUTE + 2
+    house.run(house.services.people.logins.failures.tell())
+    assert left_out(house) == [], "the minute is not over"
+    house.clock.at += 60 * SECOND
+    house.run(house.services.people.logins.failures.tell())
+    assert left_out(house) == [("sekisho", "address", ADDRESS, 7)]
+    # In the next minute there are rows again, and a failure finds what nobody looked after.
+    fails(failures.ROWS_PER_MINUTE + 3, OVER_TLS)
+    house.clock.at += 60 * SECOND
+    fails(1, elsewhere)
+    assert left_out(house) == [("sekisho", "address", ADDRESS, 3), ("sekisho", "address", ADDRESS, 7)]
+    assert house.good("GET", "/api/audit/check")["ok"]
+
+
+def left_out(house: House) -> list[tuple[str, str, str, int]]:
+    rows = house.good("GET", "/api/audit", params={"action": "login.failed", "limit": 1000})["rows"]
+    return [(row["actor"], row["object_kind"], row["object_id"], row["after"]["left_out"]) for row in rows if "left_out" in row["after"]]
+
+
 def test_an_owner_is_claimed_in_the_audit_under_their_own_name(house: House) -> None:
     claimed(house)
     told = actions(house)
@@ -239,6 +268,16 @@ class TestRegistration:
             bodies = [{**self.BODY, "email": "owner@example.org"} for _ in range(throttles.FREE + 1)]
             codes = [Browser(house).ask("POST", "/api/auth/register", body).status_code for body in bodies]
             assert codes == [409] * throttles.FREE + [429]
+
+    def test_whoever_tries_from_many_places_keeps_nobody_from_registering(self, tmp_path: Any) -> None:
+        with self.house(tmp_path) as house:
+            browser = claimed(house)
+            for number in range(3 * throttles.FREE_EVERYWHERE):
+                way = {**OVER_TLS, "x-sekisho-client-address": f"198.51.100.{number}"}
+                Browser(house, way).refused(404, "POST", "/api/auth/register", {**self.BODY, "invitation": "made up"})
+            path = browser.good("POST", "/api/invitations", {"email": "new@example.org"})["path"]
+            invited = {**self.BODY, "invitation": path.partition("#")[2]}
+            assert Browser(house).good("POST", "/api/auth/register", invited)["user"]["email"] == "new@example.org"
 
 
 class TestTokens:

@@ -187,3 +187,19 @@ def test_every_change_is_in_the_audit_without_a_secret(house: House) -> None:
     assert {row["actor"] for row in rows} == {"owner@example.org"}
     assert (rows[4]["before"], rows[4]["after"]) == ({"role": "user"}, {"role": "admin"})
     assert b"argon2" not in b"".join(str(row).encode() for row in rows)
+
+
+def test_nobody_gets_past_their_own_password_by_way_of_looking_after_people(house: House) -> None:
+    """Whoever took over a login of an administrator has not taken over the account."""
+    owner, admin = claimed(house), person(house, "admin")
+    for browser, email in ((owner, "owner@example.org"), (admin, "admin@example.org")):
+        at = f"/api/users/{id_of(house, email)}"
+        for method, path, body in (
+            ("POST", f"{at}/password", {"password": "a sentence of a stranger"}),
+            ("POST", f"{at}/reset-link", None),
+            ("DELETE", f"{at}/totp", None),
+            ("POST", f"{at}/erase", None),
+        ):
+            assert browser.refused(409, method, path, body)["code"] == "own_account", path
+    # On the host itself there is nobody's account in between.
+    house.good("POST", f"/api/users/{id_of(house, 'owner@example.org')}/password", {"password": "a sentence of the host"})

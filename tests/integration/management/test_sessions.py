@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from starlette.requests import HTTPConnection
 
+from sekisho.rest.permissions import DOOR, TUNNEL, Role, identify, unidentified
 from sekisho.storage.errors import UnavailableError
 from tests.integration.management.house import House
 from tests.integration.management.people import LOOPBACK, OVER_TLS, PASSWORD, Browser, claimed, logged_in, person
@@ -54,6 +56,31 @@ def test_an_idle_session_ends_and_a_used_one_goes_on_to_its_end(house: House) ->
         busy.refused(401, "GET", "/api/auth/me")
     idle.refused(401, "GET", "/api/auth/me")
     assert house.clock.at >= 1_767_225_600 * SECOND + 7 * 86400 * SECOND
+
+
+def test_what_nobody_does_keeps_no_session_alive(house: House) -> None:
+    """A socket that is looked at again, and what an open page asks by a timer."""
+    claimed(house)
+    browser = person(house, "user")
+    cookie, token = browser.carries("GET"), browser.good("POST", "/api/auth/tokens", {"name": "script"})
+    script = {**OVER_TLS, "authorization": f"Bearer {token['plain_token']}"}
+
+    async def look(headers: dict[str, str]) -> Role:
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        scope = {"type": "websocket", "headers": [*raw, (b"origin", b"https://console.example.org")], "app": house.app, DOOR: TUNNEL}
+        return (await identify(unidentified(HTTPConnection(scope)))).role
+
+    for _ in range(11):
+        house.clock.at += 3600 * SECOND
+        before = house.run(look(cookie))
+        browser.ask("GET", "/api/projects", **{"x-by-itself": "1"})
+        assert house.run(look(script)) is Role.USER
+        house.run(_settled(house))
+    house.clock.at += 3600 * SECOND
+    assert (before, house.run(look(cookie))) == (Role.USER, Role.ANONYMOUS)
+    browser.refused(401, "GET", "/api/auth/me")
+    again = logged_in(house, "user@example.org")
+    assert again.good("GET", "/api/auth/tokens")["tokens"][0]["last_used_at"] is None
 
 
 async def _settled(house: House) -> None:

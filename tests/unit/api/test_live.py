@@ -230,6 +230,20 @@ def test_there_are_so_many_sockets_and_not_more(tmp_path: Path, monkeypatch: pyt
     played(tmp_path, scene)
 
 
+def test_nobody_takes_all_sockets_by_logging_in_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lives, "MOST_PERSON", 2)
+
+    async def scene(house: House) -> None:
+        for number in (1, 2, 3):
+            house.people[f"mallory{number}"] = Caller(Role.ADMIN, user_id="u-mallory", session_id=f"s-{number}")
+        house.people["ann"] = Caller(Role.ADMIN, user_id="u-ann", session_id="s-ann")
+        async with house.look("mallory1"), house.look("mallory2"), house.look("ann"):
+            status, error = await refusal(house.look("mallory3"))
+            assert (status, error["code"]) == (429, "too_many_sockets")
+
+    played(tmp_path, scene)
+
+
 def test_the_node_says_goodbye_when_it_ends(tmp_path: Path) -> None:
     told: list[Any] = []
 

@@ -82,6 +82,7 @@ FIELDS: Final = {
         "capabilities",
         "context_length",
     },
+    ("POST", "/api/apis"): {"name", "target", "title", "description", "enabled", "defaults"},
     ("POST", "/api/backups"): {"path"},
 }
 """The body fields of the contract; where a route is not named, its handler looks by itself."""
@@ -97,6 +98,7 @@ class Node:
         self.keys: dict[str, dict[str, Any]] = {}
         self.providers: dict[str, dict[str, Any]] = {}
         self.models: dict[str, dict[str, Any]] = {}
+        self.apis: dict[str, dict[str, Any]] = {}
         self.calls: list[dict[str, Any]] = []
         """Newest last."""
         self.settings: dict[str, Any] = {"gateway.host": "127.0.0.1", "gateway.port": 4000, "database.url": None}
@@ -164,6 +166,11 @@ class Node:
             ("GET", "/api/models", lambda query, body: _page("models", list(self.models.values()), query)),
             ("PUT", "/api/models/(.+)/rate", self._rate),
             ("DELETE", "/api/models/(.+)", lambda query, body, name: self._remove(self.models, "model", name)),
+            ("POST", "/api/apis", self._create_api),
+            ("GET", "/api/apis", lambda query, body: _page("apis", list(self.apis.values()), query)),
+            ("GET", "/api/apis/([^/]+)", lambda query, body, name: self._one(self.apis, "api", name)),
+            ("PATCH", "/api/apis/([^/]+)", self._change_api),
+            ("DELETE", "/api/apis/([^/]+)", lambda query, body, name: self._remove(self.apis, "api", name)),
             ("GET", "/api/calls", self._list_calls),
             ("GET", "/api/calls/count", self._count_calls),
             ("GET", "/api/calls/([^/]+)", lambda query, body, name: self._one({each["id"]: each for each in self.calls}, "call", name)),
@@ -305,6 +312,19 @@ class Node:
         if status == 200:
             found.update(body)
         return status, found
+
+    def _create_api(self, query: dict[str, str], body: dict[str, Any]) -> Answer:
+        usual = {"title": "", "description": "", "enabled": True, "defaults": {}, "state": "ready", "reason": None}
+        self.apis[body["name"]] = {**usual, **body, "created_at": CREATED, "updated_at": CREATED}
+        return 201, {**self.apis[body["name"]], "revision": 8, "warnings": []}
+
+    def _change_api(self, query: dict[str, str], body: dict[str, Any], name: str) -> Answer:
+        if unknown := set(body) - {"target", "title", "description", "enabled", "defaults"}:
+            return refusal(422, "unknown_field", f"there is no field {min(unknown)}")
+        status, found = self._one(self.apis, "api", name)
+        if status == 200:
+            found.update(body)
+        return status, {**found, "revision": 9, "warnings": ["worker 2 has not acknowledged yet"]} if status == 200 else found
 
     def _matching(self, query: dict[str, str]) -> list[dict[str, Any]]:
         names = ("status", "model", "provider", "key_id")

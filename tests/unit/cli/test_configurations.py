@@ -158,7 +158,7 @@ def test_keys_are_told_in_comments_only(type_: Type, home: Path) -> None:
 
 def test_the_schema_needs_no_server_and_knows_the_fields(type_: Type, home: Path) -> None:
     schema = json.loads(type_("export", "--schema").out)
-    assert {"version", "providers", "models", "projects", "issuers"} == set(schema["properties"])
+    assert {"version", "providers", "models", "apis", "projects", "issuers"} == set(schema["properties"])
     assert schema["additionalProperties"] is False
     assert {"kind", "base_url", "credential"} <= set(schema["$defs"]["ProviderDeclared"]["properties"])
     assert not home.exists()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sekisho.core.model.snapshot import Catalog, Key, Model, Provider
+from sekisho.core.model.snapshot import Api, Catalog, Key, Model, Provider
 from sekisho.core.policy.access import Directory, Keys, may_use
 
 UP, OTHER = Provider("up", "custom"), Provider("other", "custom")
@@ -110,3 +110,46 @@ def test_a_secret_that_comes_and_goes_in_one_delta_stays() -> None:
     renewed = key(digest=b"1", rpm=5)
     keys.patch([renewed], [b"1"])
     assert keys.find(b"1") is renewed
+
+
+# APIs
+
+PUBLISHED = Directory(
+    Catalog(
+        1,
+        "i",
+        (UP, OTHER),
+        MODELS,
+        (Api("helper", "up/gpt", created=7), Api("gpt", "other/gpt"), Api("off", "up/gpt", enabled=False), Api("broken", "gone/m")),
+    )
+)
+
+
+@pytest.mark.parametrize("name", ["helper", "flm://helper", "gpt", "off", "broken"])
+def test_an_api_answers_to_its_name_before_any_model(name: str) -> None:
+    found = PUBLISHED.find(name)
+    assert found is not None
+    assert (found.id, found.provider, found.capabilities) == (name.removeprefix("flm://"), "", ())
+    assert PUBLISHED.apis[found.id].name == found.id
+
+
+def test_models_keep_their_ids_beside_apis() -> None:
+    for model in MODELS[:-1]:
+        assert PUBLISHED.find(model.id) is model
+
+
+def test_a_scope_covers_an_api_by_its_name_and_no_other() -> None:
+    helper, target = PUBLISHED.find("helper"), PUBLISHED.find("up/gpt")
+    assert helper is not None
+    assert target is not None
+    assert may_use(key(), helper)
+    assert may_use(key(("helper",)), helper)
+    assert not may_use(key(("helper",)), target)
+    for scope in (("up/gpt",), ("up/*",), ("gpt",), ("*",), ()):
+        assert not may_use(key(scope), helper)
+    assert may_use(key(("up/gpt",)), target)
+
+
+def test_only_apis_that_can_be_called_are_listed() -> None:
+    assert [each.id for each in PUBLISHED.visible(key(("helper", "gpt", "off", "broken")))] == ["helper", "gpt"]
+    assert [each.id for each in PUBLISHED.visible(key())] == [*(model.id for model in MODELS[:-1]), "helper", "gpt"]

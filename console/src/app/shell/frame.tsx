@@ -104,6 +104,7 @@ function Inside() {
         <LoginForm
           onDone={() => {
             sessionLost.set(false);
+            live.again();
             void queryClient.invalidateQueries();
           }}
         />

@@ -11,6 +11,7 @@ import { keyHelp, palette } from "@/app/shell/state";
 import { toast } from "@/components/toast";
 import { Icon, type IconName } from "@/components/icon";
 import { changeLanguage, useLanguage } from "@/i18n";
+import { apisQuery, useSwitchApi } from "@/lib/apis";
 import { modelsQuery, providersQuery, useKeyNames } from "@/lib/catalog";
 import { copyText } from "@/components/copy";
 import { density, theme } from "@/lib/preferences";
@@ -55,6 +56,8 @@ function Choices({ close }: { close: () => void }) {
   const providers = useQuery(providersQuery).data;
   const models = useQuery(modelsQuery).data;
   const keys = useKeyNames().data;
+  const apis = useQuery(apisQuery).data;
+  const { mutate: switchApi } = useSwitchApi();
   const may = useMay();
 
   const all = useMemo((): Found[] => {
@@ -64,6 +67,7 @@ function Choices({ close }: { close: () => void }) {
     const acts: (Found & { needs?: Right })[] = [
       ...screens.filter((screen) => may(screen.needs)).map((screen): Found => ({ id: `screen-${screen.id}`, label: t(`nav.${screen.id}`), kind: go, icon: screen.icon, hint: screen.keys, act: () => void navigate({ to: screen.to, params: nothingOpen }) })),
       { id: "create-key", needs: "keys.write", label: t("keys.create"), kind: doing, icon: "plus", hint: "sekisho api-keys create", act: () => void navigate({ to: "/keys/{-$keyId}", params: { keyId: undefined }, search: { create: "1" } }) },
+      { id: "create-api", needs: "catalog.write", label: t("apis.create"), kind: doing, icon: "plus", hint: "sekisho apis create", act: () => void navigate({ to: "/apis/{-$name}", params: { name: undefined }, search: { create: "1" } }) },
       { id: "add-provider", needs: "catalog.write", label: t("providers.add"), kind: doing, icon: "plus", hint: "sekisho providers add", act: () => void navigate({ to: "/providers/{-$name}", params: { name: undefined }, search: { add: "1" } }) },
       { id: "failed", label: t("palette.failedCalls"), kind: doing, icon: "calls", act: () => void navigate({ to: "/calls/{-$callId}", params: { callId: undefined }, search: { ...last, status: "failed" } }) },
       { id: "unpriced", needs: "catalog.write", label: t("palette.unpriced"), kind: doing, icon: "models", act: () => void navigate({ to: "/models", search: { show: "unpriced" } }) },
@@ -72,6 +76,8 @@ function Choices({ close }: { close: () => void }) {
       { id: "doctor", needs: "system", label: t("system.runDoctor"), kind: doing, icon: "system", hint: "sekisho doctor", act: () => void navigate({ to: "/system" }) },
       { id: "backup", needs: "system", label: t("system.backUp"), kind: doing, icon: "system", hint: "sekisho backup create", act: () => void navigate({ to: "/system" }) },
       { id: "invite", needs: "users", label: t("people.invite"), kind: doing, icon: "plus", act: () => void navigate({ to: "/people/{-$userId}", params: { userId: undefined }, search: { invite: "1" } }) },
+      { id: "add-issuer", needs: "users", label: t("issuers.add"), kind: doing, icon: "plus", act: () => void navigate({ to: "/people/{-$userId}", params: { userId: undefined }, search: { tab: "issuers", add: "1" } }) },
+      { id: "export-calls", label: t("calls.exportTitle"), kind: doing, icon: "export", act: () => void navigate({ to: "/calls/{-$callId}", params: { callId: undefined }, search: { export: "1" } }) },
       { id: "create-project", needs: "projects.write", label: t("projects.create"), kind: doing, icon: "plus", hint: "sekisho projects create", act: () => void navigate({ to: "/projects/{-$project}", params: { project: undefined }, search: { create: "1" } }) },
       { id: "verify", needs: "audit", label: t("audit.verify"), kind: doing, icon: "audit", hint: "sekisho check --audit", act: () => void navigate({ to: "/audit/{-$row}", params: { row: undefined } }) },
       { id: "theme", label: t("palette.theme"), kind: doing, icon: "settings", act: () => theme.set(document.documentElement.dataset["theme"] === "dark" ? "light" : "dark") },
@@ -80,12 +86,16 @@ function Choices({ close }: { close: () => void }) {
       { id: "keys-help", label: t("palette.keys"), kind: doing, icon: "settings", hint: "?", act: () => keyHelp.set(true) },
       { id: "address", label: t("palette.copyAddress"), kind: doing, icon: "copy", act: () => void copyText(location.href).then(() => toast(t("common.copied"))) },
       { id: "log-out", label: t("palette.logOut"), kind: doing, icon: "close", act: () => void logOut() },
+      ...(apis ?? []).flatMap((each): (Found & { needs?: Right })[] => [
+        { id: `api-${each.name}`, label: each.name, kind: t("apis.word"), icon: "apis", act: () => void navigate({ to: "/apis/{-$name}", params: { name: each.name } }) },
+        { id: `switch-api-${each.name}`, needs: "catalog.write", label: t(each.enabled ? "apis.stopNamed" : "apis.startNamed", { name: each.name }), kind: doing, icon: each.enabled ? "stop" : "play", hint: `sekisho apis set ${each.name}`, act: () => switchApi({ name: each.name, enabled: !each.enabled }) },
+      ]),
       ...(providers ?? []).map((each): Found => ({ id: `provider-${each.id}`, label: each.name, kind: t("word.provider"), icon: "providers", act: () => void navigate({ to: "/providers/{-$name}", params: { name: each.name } }) })),
       ...(keys ?? []).map((each): Found => ({ id: `key-${each.id}`, label: each.label, kind: t("word.key"), icon: "keys", act: () => void navigate({ to: "/keys/{-$keyId}", params: { keyId: each.id } }) })),
       ...(models?.models ?? []).map((each): Found => ({ id: `model-${each.id}`, label: each.id, kind: t("word.model"), icon: "models", act: () => void navigate({ to: "/calls/{-$callId}", params: { callId: undefined }, search: { ...last, model: each.id } }) })),
     ];
     return acts.filter((each) => may(each.needs));
-  }, [t, navigate, language, providers, keys, models, may]);
+  }, [t, navigate, language, providers, keys, models, apis, switchApi, may]);
 
   const found = useMemo(() => {
     const wanted = text.trim();

@@ -7,6 +7,7 @@ import { keyHelp } from "@/app/shell/state";
 import { Menu } from "@/components/menu";
 import { changeLanguage, useLanguage } from "@/i18n";
 import { auth } from "@/lib/api/contract";
+import { live } from "@/lib/live";
 import { theme } from "@/lib/preferences";
 import { queryClient } from "@/lib/query";
 import { meQuery, wentOut } from "@/lib/session";
@@ -19,6 +20,8 @@ export function initials(name: string): string {
 }
 
 export async function logOut(): Promise<void> {
+  // It would take the end of the login for somebody else's doing, and ask.
+  live.stop();
   await auth.logout().catch(() => undefined);
   wentOut();
   queryClient.clear();

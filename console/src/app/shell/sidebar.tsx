@@ -7,6 +7,7 @@ import { type Group, nothingOpen, type ScreenEntry, screens } from "@/app/manife
 import { Icon, Mark, StateMark } from "@/components/icon";
 import { Menu } from "@/components/menu";
 import { useFormat } from "@/i18n";
+import { apisQuery } from "@/lib/apis";
 import { providersQuery } from "@/lib/catalog";
 import { useMay } from "@/lib/rights";
 import { useStatus } from "@/lib/status";
@@ -43,15 +44,18 @@ export function Sidebar() {
   const status = useStatus();
   const providers = useQuery(providersQuery);
   const failing = (providers.data ?? []).filter((provider) => provider.enabled && provider.state === "failing").length;
+  const broken = (useQuery(apisQuery).data ?? []).filter((api) => api.state === "broken").length;
+  const needing = (count: number) =>
+    count === 0 ? undefined : (
+      <span className="inline-flex items-center gap-1 text-shu" title={t("shell.needsYou")}>
+        <StateMark state="failed" />
+        {count}
+      </span>
+    );
   const notes: Partial<Record<ScreenEntry["id"], React.ReactNode>> = {
     system: status.data === undefined ? undefined : t("shell.revision", { revision: format.exact(status.data.revision) }),
-    providers:
-      failing === 0 ? undefined : (
-        <span className="inline-flex items-center gap-1 text-shu" title={t("shell.needsYou")}>
-          <StateMark state="failed" />
-          {failing}
-        </span>
-      ),
+    apis: needing(broken),
+    providers: needing(failing),
   };
   return (
     <nav aria-label={t("shell.menu")} className="hidden h-dvh flex-col gap-0.5 overflow-y-auto border-r border-line px-2 py-3 sm:flex">

@@ -44,7 +44,7 @@ export function Door({ title, text, foot, children }: { title: ReactNode; text: 
               { value: "ja", label: <span lang="ja">日本語</span> },
               { value: "en", label: <span lang="en">English</span> },
             ]}
-            onChange={(next) => void changeLanguage(next)}
+            onChange={(next) => changeLanguage(next)}
           />
         </nav>
         <main className="flex flex-1 flex-col">{children}</main>

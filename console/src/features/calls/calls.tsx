@@ -1,30 +1,24 @@
 /** What happened, and why? */
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { LiveState, Screen } from "@/app/shell/screen";
 import { Button } from "@/components/button";
 import { copyText } from "@/components/copy";
 import { type Column, DataTable } from "@/components/data-table";
-import { FilterChip } from "@/components/filter-chip";
 import { type State, StateMark } from "@/components/icon";
 import { Empty, Failed, Rows } from "@/components/panel";
 import { toast } from "@/components/toast";
 import { CallDrawer } from "@/features/calls/call-drawer";
+import { type Counted, useCount, useMore } from "@/features/calls/count";
 import { ExportDialog } from "@/features/calls/export";
-import { type CallFilters, matches, queryOf, spans, statuses } from "@/features/calls/filters";
+import { FilterBar } from "@/features/calls/filter-bar";
+import { type CallFilters, filtersOf } from "@/features/calls/filters";
+import { useCallList } from "@/features/calls/list";
 import { useFormat } from "@/i18n";
-import { request } from "@/lib/api/request";
-import type { Call, CallPage } from "@/lib/api/types";
-import { modelsQuery, providersQuery, useKeyNames } from "@/lib/catalog";
-import { live } from "@/lib/live";
+import type { Call } from "@/lib/api/types";
 import { useShortcuts } from "@/lib/shortcuts";
-
-const PAGE = 100;
-/** More than this many a second would only flicker: then a sample is shown, and said. */
-const MOST_PER_SECOND = 20;
 
 export function stateOf(call: Call): State {
   return call.status === "completed" ? "serving" : call.status === "cancelled" ? "off" : "failed";
@@ -35,34 +29,23 @@ export function Calls() {
   const format = useFormat();
   const navigate = useNavigate();
   const { callId } = useParams({ from: "/frame/calls/{-$callId}" });
-  const filters: CallFilters = useSearch({ from: "/frame/calls/{-$callId}" });
+  const search = useSearch({ from: "/frame/calls/{-$callId}" });
+  // The same filters are the same object: the list begins anew with another one.
+  const written = JSON.stringify(filtersOf(search));
+  const filters = useMemo(() => JSON.parse(written) as CallFilters, [written]);
   const [asked, setAsked] = useState(() => Date.now());
-  const [exporting, setExporting] = useState(false);
   const opener = useRef<HTMLElement | null>(null);
 
-  const query = useMemo(() => queryOf(filters, asked), [filters, asked]);
-  const pages = useInfiniteQuery({
-    queryKey: ["calls", "list", query],
-    queryFn: ({ pageParam }) => request<CallPage>("GET", "/api/calls", { query: { ...query, limit: PAGE, cursor: pageParam } }),
-    initialPageParam: "",
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-    staleTime: Number.POSITIVE_INFINITY,
-  });
-  const { fresh, waiting, sampled, show, setTop, setHover } = useFresh(filters, callId !== undefined, query);
-  const calls = useMemo(() => {
-    const listed = (pages.data?.pages ?? []).flatMap((page) => page.calls);
-    const known = new Set(fresh.map((call) => call.id));
-    return [...fresh, ...listed.filter((call) => !known.has(call.id))];
-  }, [pages.data, fresh]);
+  const { query, pages, calls, waiting, sampled, show, setTop, setHover } = useCallList(filters, asked, callId !== undefined);
 
-  const keys = useKeyNames().data ?? [];
-  const models = useQuery(modelsQuery).data?.models ?? [];
-  const providers = useQuery(providersQuery).data ?? [];
+  const counted = useCount(query, asked);
+  const more = useMore(calls.length, pages);
 
-  const filter = (part: CallFilters) => {
+  const filter = (part: CallFilters, replace = false) => {
     setAsked(Date.now());
-    void navigate({ to: "/calls/{-$callId}", params: { callId }, search: { ...filters, ...part } });
+    void navigate({ to: "/calls/{-$callId}", params: { callId }, search: { ...filters, ...part }, replace });
   };
+  const exporting = (on: boolean) => void navigate({ to: "/calls/{-$callId}", params: { callId }, search: { ...filters, export: on ? "1" : undefined }, replace: true });
   const open = (id: string | undefined) => void navigate({ to: "/calls/{-$callId}", params: { callId: id }, search: filters });
   const step = (by: number) => {
     const at = calls.findIndex((call) => call.id === callId || call.request_id === callId);
@@ -120,19 +103,15 @@ export function Calls() {
         )
       }
       actions={
-        <Button icon="export" onClick={() => setExporting(true)} aria-label={t("calls.export")}>
+        <Button icon="export" onClick={() => exporting(true)} aria-label={t("calls.export")}>
           <span className="max-sm:hidden">{t("calls.export")}</span>
         </Button>
       }
     >
       <div className="flex shrink-0 items-center gap-2 border-b border-line px-4 py-2.5 max-sm:overflow-x-auto sm:flex-wrap sm:px-6">
-        <FilterChip name={t("calls.last")} value={filters.last} none={t("calls.allTime")} options={Object.keys(spans).map((value) => ({ value, label: t(`calls.spans.${value as "1h"}`) }))} onChange={(last) => filter({ last, since: undefined, until: undefined })} />
-        <FilterChip name={t("calls.status")} value={filters.status} options={statuses.map((value) => ({ value, label: t(`calls.statuses.${value}`) }))} onChange={(status) => filter({ status })} />
-        <FilterChip name={t("word.model")} value={filters.model} options={models.map((model) => ({ value: model.id, label: model.id }))} onChange={(model) => filter({ model })} />
-        <FilterChip name={t("word.key")} value={filters.key} options={keys.map((key) => ({ value: key.id, label: key.label }))} onChange={(key) => filter({ key })} />
-        <FilterChip name={t("word.provider")} value={filters.provider} options={providers.map((provider) => ({ value: provider.name, label: provider.name }))} onChange={(provider) => filter({ provider })} />
+        <FilterBar filters={filters} calls={calls} onFilter={filter} onOpen={open} />
         <span className="ml-auto shrink-0 text-cap whitespace-nowrap text-ink-3" role="status">
-          {pages.data === undefined ? "" : sampled > 1 ? t("calls.sampled", { n: sampled }) : t(pages.hasNextPage ? "calls.shownMore" : "calls.shown", { count: calls.length, n: format.count(calls.length) })}
+          {pages.data === undefined ? "" : sampled > 1 ? t("calls.sampled", { n: sampled }) : <Matching counted={counted} shown={calls.length} whole={!pages.hasNextPage} />}
         </span>
       </div>
       <div className="flex min-h-0 flex-1">
@@ -141,6 +120,8 @@ export function Calls() {
             <Rows count={14} />
           ) : pages.isError ? (
             <Failed error={pages.error} again={() => void pages.refetch()} />
+          ) : calls.length === 0 && (more.looking || more.waits) ? (
+            <Further {...more} />
           ) : calls.length === 0 ? (
             filtered ? (
               <Empty
@@ -175,7 +156,8 @@ export function Calls() {
                 opener.current = element;
                 open(call.id);
               }}
-              onEnd={() => (pages.hasNextPage && !pages.isFetchingNextPage ? void pages.fetchNextPage() : undefined)}
+              foot={more.looking || more.waits ? <Further {...more} /> : undefined}
+              onEnd={() => (pages.hasNextPage && !more.waits && !pages.isFetchingNextPage ? void pages.fetchNextPage() : undefined)}
               phone={(call) => (
                 <>
                   <div className="flex items-center gap-2">
@@ -205,54 +187,34 @@ export function Calls() {
           />
         )}
       </div>
-      {exporting ? <ExportDialog query={query} onClose={() => setExporting(false)} /> : null}
+      {search.export === undefined ? null : <ExportDialog query={query} onClose={() => exporting(false)} />}
     </Screen>
   );
 }
 
-/** Rows that came while one looks. They join the list only at its top and while nobody reads; else they wait. */
-function useFresh(filters: CallFilters, drawerOpen: boolean, query: unknown) {
-  const [fresh, setFresh] = useState<Call[]>([]);
-  const [waiting, setWaiting] = useState<Call[]>([]);
-  const [sampled, setSampled] = useState(1);
-  const reading = useRef({ top: true, hover: false, drawer: drawerOpen });
-  useEffect(() => {
-    reading.current.drawer = drawerOpen;
-  });
-  useEffect(() => {
-    setFresh([]);
-    setWaiting([]);
-  }, [query]);
-  useEffect(() => {
-    let arrived = 0;
-    let second = 0;
-    return live.subscribe((calls) => {
-      let wanted = calls.filter((call) => matches(call, filters));
-      if (wanted.length === 0) return;
-      const now = Math.floor(Date.now() / 1000);
-      arrived = now === second ? arrived + wanted.length : wanted.length;
-      second = now;
-      const every = Math.max(1, Math.ceil(arrived / MOST_PER_SECOND));
-      setSampled(every);
-      if (every > 1) wanted = wanted.filter((_, place) => place % every === 0);
-      wanted.sort((a, b) => (a.started_at < b.started_at ? 1 : -1));
-      const { top, hover, drawer } = reading.current;
-      if (top && !hover && !drawer) setFresh((held) => [...wanted, ...held].slice(0, 2000));
-      else setWaiting((held) => [...wanted, ...held].slice(0, 2000));
-    });
-  }, [filters]);
-  const show = useCallback(() => {
-    setWaiting((held) => {
-      setFresh((shown) => {
-        const known = new Set(shown.map((call) => call.id));
-        return [...held.filter((call) => !known.has(call.id)), ...shown].slice(0, 2000);
-      });
-      return [];
-    });
-  }, []);
-  const setTop = useCallback((top: boolean) => (reading.current.top = top), []);
-  const setHover = useCallback((hover: boolean) => (reading.current.hover = hover), []);
-  return { fresh, waiting: waiting.length, sampled, show, setTop, setHover };
+/** How many calls match: counted by the server, and never fewer than are to be seen. */
+function Matching({ counted, shown, whole }: { counted: Counted | undefined; shown: number; whole: boolean }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  if (whole) return t("calls.shown", { count: shown, n: format.count(shown) });
+  if (counted === undefined) return t("calls.shownMore", { count: shown, n: format.count(shown) });
+  const count = Math.max(counted.count, shown);
+  return t(counted.exact ? "calls.shown" : "calls.atLeast", { count, n: format.count(count) });
+}
+
+/** Filters that no index knows look through a part at a time: what was looked through, and the way on. */
+function Further({ looking, goOn }: { looking: boolean; goOn: () => void }) {
+  const { t } = useTranslation();
+  return (
+    <div role="status" className="flex flex-wrap items-center justify-center gap-3 px-4 py-6 text-ui text-ink-2">
+      {t(looking ? "calls.lookingBack" : "calls.lookedBack")}
+      {looking ? null : (
+        <Button size="small" onClick={goOn}>
+          {t("calls.lookFurther")}
+        </Button>
+      )}
+    </div>
+  );
 }
 
 /** First token and duration of one call against the longest in sight. */

@@ -1,35 +1,24 @@
-/** The calls of the filters as a file: page by page, with progress and a way out. All digits of money stay. */
+/** The calls of the filters as a file, as the server writes it: with progress and a way out. All digits of money stay. */
 import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { Button } from "@/components/button";
+import { CopyButton } from "@/components/copy";
 import { Dialog, DialogFoot } from "@/components/dialog";
 import { Segmented } from "@/components/field";
 import { Failed } from "@/components/panel";
+import { toast } from "@/components/toast";
 import { useFormat } from "@/i18n";
-import { request } from "@/lib/api/request";
-import type { Call, CallPage } from "@/lib/api/types";
+import { address } from "@/lib/api/request";
+import { CutShortError, fetchFile, type FileFormat, type Progress, save, stamp } from "@/lib/download";
 
-const PAGE = 1000;
-const fields = ["id", "request_id", "started_at", "status", "http_status", "model", "provider", "key_id", "key_label", "project", "address", "stream", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "usage_source", "cost", "currency", "duration_ms", "ttfb_ms", "attempts", "finish_reason"] as const;
-
-/** One field of a CSV line. A value that a spreadsheet would run as a formula is made text. */
-export function csvField(value: unknown): string {
-  if (value === null || value === undefined) return "";
-  let text = typeof value === "string" ? value : JSON.stringify(value);
-  if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
-  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
-export function csvOf(calls: readonly Call[]): string {
-  return calls.map((call) => [...fields.map((field) => call[field]), call.error?.code].map(csvField).join(",") + "\r\n").join("");
-}
+const PATH = "/api/calls/export";
 
 export function ExportDialog({ query, onClose }: { query: Record<string, string | undefined>; onClose: () => void }) {
   const { t } = useTranslation();
   const format = useFormat();
-  const [kind, setKind] = useState<"csv" | "json">("csv");
-  const [progress, setProgress] = useState<{ done: number; of: number } | null>(null);
+  const [kind, setKind] = useState<FileFormat>("csv");
+  const [progress, setProgress] = useState<Progress | null>(null);
   const [fault, setFault] = useState<unknown>(null);
   const stop = useRef<AbortController | null>(null);
   useEffect(() => () => stop.current?.abort(), []);
@@ -38,55 +27,55 @@ export function ExportDialog({ query, onClose }: { query: Record<string, string 
     const controller = new AbortController();
     stop.current = controller;
     setFault(null);
-    setProgress({ done: 0, of: 0 });
+    setProgress({ entries: 0, of: null });
     try {
-      const { count } = await request<{ count: number }>("GET", "/api/calls/count", { query, signal: controller.signal });
-      const parts: string[] = kind === "csv" ? [[...fields, "error"].join(",") + "\r\n"] : [];
-      let cursor: string | null = "";
-      let done = 0;
-      while (cursor !== null) {
-        const page: CallPage = await request<CallPage>("GET", "/api/calls", { query: { ...query, limit: PAGE, cursor }, signal: controller.signal });
-        parts.push(kind === "csv" ? csvOf(page.calls) : page.calls.map((call) => JSON.stringify(call) + "\n").join(""));
-        done += page.calls.length;
-        cursor = page.next_cursor;
-        setProgress({ done, of: Math.max(count, done) });
-      }
-      save(new Blob(parts, { type: kind === "csv" ? "text/csv" : "application/x-ndjson" }), `sekisho-calls-${new Date().toISOString().slice(0, 16).replace(":", "")}.${kind === "csv" ? "csv" : "jsonl"}`);
+      const file = await fetchFile(PATH, { query: { ...query, format: kind }, format: kind, signal: controller.signal, onProgress: setProgress });
+      save(file, `sekisho-calls-${stamp()}.${kind}`);
+      toast(t("calls.exported", { size: format.bytes(file.size) }));
       onClose();
     } catch (error) {
       setProgress(null);
-      if (!(error instanceof DOMException && error.name === "AbortError")) setFault(error);
+      if (controller.signal.aborted) return;
+      setFault(error instanceof CutShortError ? new Error(t("calls.exportCut", { n: error.message })) : error);
     }
   }
 
-  const share = progress === null || progress.of === 0 ? 0 : progress.done / progress.of;
+  const share = progress?.of == null ? null : progress.of === 0 ? 1 : Math.min(1, progress.entries / progress.of);
+  const command = `curl -H "authorization: Bearer $TOKEN" "${location.origin}${address(PATH, { ...query, format: kind })}"`;
   return (
-    <Dialog open onClose={onClose} title={t("calls.exportTitle")} subtitle={t("calls.exportWhat")} width={460}>
+    <Dialog open onClose={onClose} title={t("calls.exportTitle")} subtitle={t("calls.exportWhat")} width={500} focus="[data-begin]">
       {fault === null ? null : <Failed error={fault} again={() => void begin()} />}
       {progress === null ? (
-        <Segmented label={t("calls.format")} value={kind} options={[{ value: "csv", label: "CSV" }, { value: "json", label: "JSON Lines" }]} onChange={setKind} />
+        <>
+          <Segmented label={t("calls.format")} value={kind} options={[{ value: "csv", label: "CSV" }, { value: "jsonl", label: "JSON Lines" }]} onChange={setKind} />
+          <div className="mt-3 flex items-center gap-1 rounded-control bg-sunk py-0.5 pr-1 pl-3">
+            <code className="min-w-0 flex-1 truncate font-mono text-cap text-ink-2">{command}</code>
+            <CopyButton text={command} label={t("common.copyCode")} />
+          </div>
+        </>
       ) : (
         <div>
-          <div role="progressbar" aria-label={t("calls.exporting")} aria-valuenow={Math.floor(share * 100)} aria-valuemin={0} aria-valuemax={100} className="h-2 overflow-hidden rounded-bar bg-sunk">
-            <div className="h-full bg-ai" style={{ width: `${share * 100}%` }} />
+          <div
+            role="progressbar"
+            aria-label={t("calls.exporting")}
+            aria-valuenow={share === null ? undefined : Math.floor(share * 100)}
+            aria-valuemin={0}
+            aria-valuemax={100}
+            className="h-2 overflow-hidden rounded-bar bg-sunk"
+          >
+            <div className={`h-full bg-ai ${share === null ? "w-full motion-safe:animate-pulse" : ""}`} style={share === null ? undefined : { width: `${share * 100}%` }} />
           </div>
-          <p className="mt-1.5 text-cap text-ink-2">{t("calls.exportProgress", { done: format.count(progress.done), of: format.count(progress.of) })}</p>
+          <p className="mt-1.5 text-cap text-ink-2">
+            {progress.of === null ? t("calls.exportSoFar", { done: format.count(progress.entries) }) : t("calls.exportProgress", { done: format.count(progress.entries), of: format.count(progress.of) })}
+          </p>
         </div>
       )}
       <DialogFoot>
-        <Button onClick={() => (progress === null ? onClose() : stop.current?.abort())}>{t("common.cancel")}</Button>
-        <Button kind="primary" busy={progress === null ? false : t("calls.exporting")} onClick={() => void begin()}>
+        <Button onClick={() => (progress === null ? onClose() : stop.current?.abort())}>{t(progress === null ? "common.cancel" : "calls.exportStop")}</Button>
+        <Button kind="primary" data-begin="" busy={progress === null ? false : t("calls.exporting")} onClick={() => void begin()}>
           {t("calls.export")}
         </Button>
       </DialogFoot>
     </Dialog>
   );
-}
-
-function save(blob: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  window.setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

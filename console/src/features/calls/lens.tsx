@@ -5,7 +5,7 @@ import { useTranslation } from "react-i18next";
 
 import { useFormat } from "@/i18n";
 import type { Call } from "@/lib/api/types";
-import { gateTime } from "@/lib/live";
+import { gateTime } from "@/lib/strip";
 
 export type Stage = "receive" | "screen" | "authenticate" | "body" | "route" | "admit" | "connect" | "first_byte" | "relay";
 

@@ -7,24 +7,22 @@ import { Button } from "@/components/button";
 import { Dialog, DialogFoot } from "@/components/dialog";
 import { SelectField, TextField } from "@/components/field";
 import { Failed } from "@/components/panel";
-import { Pass } from "@/features/keys/pass";
+import { LimitFields, limitNames, limitOf, type Limits, ScopeField, scopeOf } from "@/features/keys/fields";
+import { Pass } from "@/components/pass";
 import { useFormat } from "@/i18n";
 import { ApiError, request } from "@/lib/api/request";
 import type { KeyCreated } from "@/lib/api/types";
-import { modelsQuery, projectsQuery, writableIn } from "@/lib/catalog";
+import { projectsQuery, writableIn } from "@/lib/catalog";
 import { keep, kept } from "@/lib/preferences";
 
 const DAY = 86_400;
 const lives = { never: null, day: DAY, week: 7 * DAY, month: 30 * DAY, quarter: 90 * DAY, year: 365 * DAY } as const;
 type Life = keyof typeof lives;
 
-interface Draft {
+interface Draft extends Limits {
   label: string;
   project: string;
   models: string;
-  rpm: string;
-  tpm: string;
-  concurrency: string;
   life: Life;
 }
 
@@ -38,19 +36,11 @@ function drafted(): Draft {
   }
 }
 
-/** An empty field is no limit; anything else must be a whole number above zero. */
-export function limitOf(text: string): number | null | "bad" {
-  const plain = text.replace(/[,\s]/g, "");
-  if (plain === "") return null;
-  return /^[1-9]\d{0,8}$/.test(plain) ? Number(plain) : "bad";
-}
-
 export function CreateKeyDialog({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation();
   const format = useFormat();
   const client = useQueryClient();
   const [draft, setDraft] = useState(drafted);
-  const models = useQuery(modelsQuery).data?.models ?? [];
   const projects = (useQuery(projectsQuery).data ?? []).filter(writableIn);
   const project = projects.find((each) => each.name === draft.project) ?? projects.find((each) => each.name === "default") ?? projects[0];
   const [faults, setFaults] = useState<Partial<Record<keyof Draft, string>>>({});
@@ -65,11 +55,10 @@ export function CreateKeyDialog({ onClose }: { onClose: () => void }) {
 
   const creating = useMutation({
     mutationFn: () => {
-      const scope = draft.models.split(/[\s,、]+/).filter(Boolean);
       const number = (text: string) => limitOf(text) as number | null;
       return request<KeyCreated>("POST", "/api/keys", {
         idempotencyKey: attempt.current,
-        body: { label: draft.label.trim(), project: project?.name ?? null, models: scope.length === 0 ? null : scope, rpm: number(draft.rpm), tpm: number(draft.tpm), concurrency: number(draft.concurrency), expires_in_s: lives[draft.life] },
+        body: { label: draft.label.trim(), project: project?.name ?? null, models: scopeOf(draft.models), rpm: number(draft.rpm), tpm: number(draft.tpm), concurrency: number(draft.concurrency), expires_in_s: lives[draft.life] },
       });
     },
     onSuccess: () => {
@@ -86,7 +75,7 @@ export function CreateKeyDialog({ onClose }: { onClose: () => void }) {
     event.preventDefault();
     const found: Partial<Record<keyof Draft, string>> = {};
     if (draft.label.trim() === "") found.label = t("keys.needName");
-    for (const name of ["rpm", "tpm", "concurrency"] as const) if (limitOf(draft[name]) === "bad") found[name] = t("keys.needNumber");
+    for (const name of limitNames) if (limitOf(draft[name]) === "bad") found[name] = t("keys.needNumber");
     setFaults(found);
     if (Object.keys(found).length === 0) creating.mutate();
   }
@@ -116,17 +105,8 @@ export function CreateKeyDialog({ onClose }: { onClose: () => void }) {
         {creating.isError && !placed ? <Failed error={creating.error} /> : null}
         <TextField label={t("keys.name")} help={t("keys.nameHelp")} value={draft.label} error={faults.label} maxLength={200} autoComplete="off" onChange={(event) => change({ label: event.target.value })} />
         <SelectField label={t("keys.project")} value={project?.name ?? ""} error={faults.project} onChange={(event) => change({ project: event.target.value })} options={projects.map((each) => ({ value: each.name, label: each.title === each.name ? each.name : `${each.title} (${each.name})` }))} />
-        <TextField label={t("keys.mayCall")} help={t("keys.mayCallHelp")} placeholder={t("keys.allModels")} list="models-known" value={draft.models} error={faults.models} autoComplete="off" spellCheck={false} onChange={(event) => change({ models: event.target.value })} />
-        <datalist id="models-known">
-          {models.slice(0, 200).map((model) => (
-            <option key={model.id} value={model.id} />
-          ))}
-        </datalist>
-        <div className="grid grid-cols-1 gap-3 sm:grid-cols-3">
-          <TextField label={t("keys.rpm")} placeholder={t("keys.noLimit")} inputMode="numeric" value={draft.rpm} error={faults.rpm} onChange={(event) => change({ rpm: event.target.value })} />
-          <TextField label={t("keys.tpm")} placeholder={t("keys.noLimit")} inputMode="numeric" value={draft.tpm} error={faults.tpm} onChange={(event) => change({ tpm: event.target.value })} />
-          <TextField label={t("keys.concurrency")} placeholder={t("keys.noLimit")} inputMode="numeric" value={draft.concurrency} error={faults.concurrency} onChange={(event) => change({ concurrency: event.target.value })} />
-        </div>
+        <ScopeField value={draft.models} error={faults.models} onChange={(models) => change({ models })} />
+        <LimitFields values={draft} faults={faults} onChange={change} />
         <SelectField label={t("keys.expires")} value={draft.life} onChange={(event) => change({ life: event.target.value as Life })} options={(Object.keys(lives) as Life[]).map((value) => ({ value, label: t(`keys.life.${value}`) }))} />
         <DialogFoot>
           <Button onClick={onClose}>{t("common.cancel")}</Button>

@@ -13,20 +13,22 @@ import { StateMark } from "@/components/icon";
 import { Facts, Failed, Skeleton, Tag } from "@/components/panel";
 import { toast } from "@/components/toast";
 import { keyState } from "@/features/keys/key-state";
-import { Pass } from "@/features/keys/pass";
+import { Pass } from "@/components/pass";
 import { useFormat } from "@/i18n";
 import { request } from "@/lib/api/request";
-import type { CallPage, Key, KeyPage, KeyRevoked, KeyRotated, Row } from "@/lib/api/types";
+import type { CallPage, Key, KeyChanged, KeyPage, KeyRevoked, KeyRotated, Row } from "@/lib/api/types";
+import { useWritesIn } from "@/lib/catalog";
 
 interface Props {
   id: string;
   known: Key | undefined;
   usage: Row | undefined;
   limits: (key: Key) => string;
+  onChange: () => void;
   onClose: () => void;
 }
 
-export function KeyDrawer({ id, known, usage, limits, onClose }: Props) {
+export function KeyDrawer({ id, known, usage, limits, onChange, onClose }: Props) {
   const { t } = useTranslation();
   const format = useFormat();
   const [doing, setDoing] = useState<"rotate" | "revoke" | null>(null);
@@ -36,7 +38,20 @@ export function KeyDrawer({ id, known, usage, limits, onClose }: Props) {
   const state = key === undefined ? "active" : keyState(key, new Date());
   const calls = recent.data?.calls ?? [];
   const addresses = [...new Set(calls.map((call) => call.address))];
+  const client = useQueryClient();
+  const writes = useWritesIn(key?.project);
   const dead = state === "revoked" || state === "expired";
+  // Off is off whatever else was changed meanwhile, so no version is named; and it can be taken back.
+  const switching = useMutation({
+    mutationFn: (enabled: boolean) => request<KeyChanged>("PATCH", `/api/keys/${id}`, { body: { enabled } }),
+    onSuccess: (saved, enabled) => {
+      client.setQueryData(["keys", "one", id], saved);
+      void client.invalidateQueries({ queryKey: ["keys", "list"] });
+      const warnings = saved.warnings ?? [];
+      toast(warnings.length === 0 ? t(enabled ? "keys.isOn" : "keys.isOff", { label: saved.label, revision: format.exact(saved.revision) }) : warnings.join(" "), { failed: warnings.length > 0, undo: () => switching.mutate(!enabled) });
+    },
+    onError: (error) => toast(error.message === "" ? t("error.unreachable") : error.message, { failed: true }),
+  });
   return (
     <Drawer
       label={t("keys.drawer")}
@@ -49,8 +64,14 @@ export function KeyDrawer({ id, known, usage, limits, onClose }: Props) {
         </>
       }
       foot={
-        key === undefined ? null : (
+        key === undefined || !writes ? null : (
           <>
+            <Button disabled={dead} onClick={onChange}>
+              {t("keys.change")}
+            </Button>
+            <Button disabled={dead} busy={switching.isPending ? t(switching.variables ? "keys.switchingOn" : "keys.switchingOff") : false} onClick={() => switching.mutate(state === "disabled")}>
+              {t(state === "disabled" ? "keys.switchOn" : "keys.switchOff")}
+            </Button>
             <Button disabled={dead} onClick={() => setDoing("rotate")}>
               {t("keys.rotate")}
             </Button>
@@ -70,10 +91,11 @@ export function KeyDrawer({ id, known, usage, limits, onClose }: Props) {
         <div className="flex flex-col gap-4">
           <div>
             <h2 className="text-title font-semibold">
-              {key.label} {state === "active" ? null : <Tag tone={state === "soon" ? "slow" : "plain"}>{t(`keys.states.${state}`)}</Tag>}
+              {key.label} {state === "active" ? null : <Tag tone={state === "soon" || state === "disabled" ? "slow" : "plain"}>{t(`keys.states.${state}`)}</Tag>}
             </h2>
             <p className="text-cap text-ink-2">
-              {t("keys.madeAt", { time: format.date(new Date(key.created_at)) })} · {t("keys.project")} {key.project} · ••••{key.last4}
+              {t("keys.madeAt", { time: format.date(new Date(key.created_at)) })}
+              {key.created_by?.email == null ? "" : ` · ${t("keys.madeBy", { email: key.created_by.email })}`} · {t("keys.project")} {key.project} · ••••{key.last4}
             </p>
           </div>
           <Facts
@@ -81,7 +103,7 @@ export function KeyDrawer({ id, known, usage, limits, onClose }: Props) {
               { name: t("keys.calls24"), value: format.count(usage?.calls ?? 0) },
               { name: t("metric.failed"), value: usage === undefined || usage.calls === 0 ? "–" : format.percent(usage.failed / usage.calls) },
               { name: t("metric.cost"), value: usage === undefined ? format.money(0) : format.money(usage.cost ?? 0, usage.currency ?? "USD") },
-              { name: t("keys.lastUsed"), value: calls[0] === undefined ? "–" : format.relative(new Date(calls[0].started_at)) },
+              { name: t("keys.lastUsed"), value: key.last_used_at === null ? "–" : format.relative(new Date(key.last_used_at)) },
             ]}
           />
           <dl className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-6 gap-y-1.5 text-ui">
@@ -91,6 +113,12 @@ export function KeyDrawer({ id, known, usage, limits, onClose }: Props) {
             <dd>{limits(key)}</dd>
             <dt className="text-ink-3">{t("keys.expires")}</dt>
             <dd>{key.expires_at === null ? t("keys.never") : format.full(new Date(key.expires_at))}</dd>
+            {key.disabled_at === null ? null : (
+              <>
+                <dt className="text-ink-3">{t("keys.offSince")}</dt>
+                <dd>{format.full(new Date(key.disabled_at))}</dd>
+              </>
+            )}
             {key.rotated_at === null ? null : (
               <>
                 <dt className="text-ink-3">{t("keys.rotatedAt")}</dt>
@@ -130,7 +158,7 @@ function Revoke({ keyTold, calls, addresses, last, onClose }: { keyTold: Key; ca
     onSuccess: (answer) => {
       const dead = { ...keyTold, revoked_at: answer.revoked_at };
       client.setQueryData(["keys", "one", keyTold.id], dead);
-      client.setQueryData<{ pages: KeyPage[]; pageParams: unknown[] }>(["keys", "list"], (held) =>
+      client.setQueriesData<{ pages: KeyPage[]; pageParams: unknown[] }>({ queryKey: ["keys", "list"] }, (held) =>
         held === undefined ? held : { ...held, pages: held.pages.map((page) => ({ ...page, api_keys: page.api_keys.map((each) => (each.id === keyTold.id ? dead : each)) })) },
       );
       toast((answer.warnings ?? []).length === 0 ? t("keys.dead", { label: keyTold.label, revision: format.exact(answer.revision) }) : (answer.warnings ?? []).join(" "), { failed: (answer.warnings ?? []).length > 0 });

@@ -1,13 +1,14 @@
 /** In which state a key is. */
 import type { Key } from "@/lib/api/types";
 
-export type KeyState = "active" | "soon" | "expired" | "revoked";
+export type KeyState = "active" | "soon" | "disabled" | "expired" | "revoked";
 
 const SOON = 10 * 86_400_000;
 
 export function keyState(key: Key, now: Date): KeyState {
   if (key.revoked_at !== null) return "revoked";
-  if (key.expires_at === null) return "active";
-  const left = Date.parse(key.expires_at) - now.getTime();
-  return left <= 0 ? "expired" : left < SOON ? "soon" : "active";
+  const left = key.expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(key.expires_at) - now.getTime();
+  if (left <= 0) return "expired";
+  if (key.disabled_at !== null) return "disabled";
+  return left < SOON ? "soon" : "active";
 }

@@ -7,19 +7,22 @@ import { useTranslation } from "react-i18next";
 import { Screen } from "@/app/shell/screen";
 import { Button } from "@/components/button";
 import { type Column, DataTable } from "@/components/data-table";
+import { TextField } from "@/components/field";
 import { FilterChip } from "@/components/filter-chip";
 import { Empty, Failed, Rows, Tag } from "@/components/panel";
+import { ChangeKeyDialog } from "@/features/keys/change-key";
 import { CreateKeyDialog } from "@/features/keys/create-key";
 import { KeyDrawer } from "@/features/keys/key-drawer";
 import { keyState } from "@/features/keys/key-state";
 import { useFormat } from "@/i18n";
 import { request } from "@/lib/api/request";
 import type { Key, KeyPage } from "@/lib/api/types";
+import { projectsQuery, useMakesKeys } from "@/lib/catalog";
 import { reportQuery } from "@/lib/periods";
 import { useShortcuts } from "@/lib/shortcuts";
 
 const PAGE = 100;
-const states = ["active", "soon", "expired", "revoked"] as const;
+const states = ["active", "soon", "disabled", "expired", "revoked"] as const;
 
 export function Keys() {
   const { t } = useTranslation();
@@ -29,29 +32,32 @@ export function Keys() {
   const search = useSearch({ from: "/frame/keys/{-$keyId}" });
   const opener = useRef<HTMLElement | null>(null);
   const pages = useInfiniteQuery({
-    queryKey: ["keys", "list"],
-    queryFn: ({ pageParam }) => request<KeyPage>("GET", "/api/keys", { query: { limit: PAGE, cursor: pageParam } }),
+    queryKey: ["keys", "list", search.state ?? "", search.project ?? "", search.find ?? ""],
+    queryFn: ({ pageParam, signal }) => request<KeyPage>("GET", "/api/keys", { query: { limit: PAGE, cursor: pageParam, state: search.state, project: search.project, q: search.find }, signal }),
     initialPageParam: "",
     getNextPageParam: (page) => page.next_cursor ?? undefined,
+    placeholderData: (held) => held,
   });
   const usage = useQuery(reportQuery("24h", "key"));
   const month = useQuery(reportQuery("30d", "key"));
   const keys = useMemo(() => (pages.data?.pages ?? []).flatMap((page) => page.api_keys), [pages.data]);
   const now = new Date();
-  const projects = [...new Set(keys.map((key) => key.project))];
-  const shown = keys.filter((key) => (search.state === undefined || keyState(key, now) === search.state) && (search.project === undefined || key.project === search.project));
+  const projects = useQuery(projectsQuery).data ?? [];
+  const filtered = search.state !== undefined || search.project !== undefined || search.find !== undefined;
   const calls = useMemo(() => new Map((usage.data?.rows ?? []).map((row) => [row.key, row])), [usage.data]);
   const spent = useMemo(() => new Map((month.data?.rows ?? []).map((row) => [row.key, row])), [month.data]);
   const soon = keys.filter((key) => keyState(key, now) === "soon").length;
 
-  const open = (id: string | undefined) => void navigate({ to: "/keys/{-$keyId}", params: { keyId: id }, search: { state: search.state, project: search.project } });
-  const create = () => void navigate({ to: "/keys/{-$keyId}", params: { keyId }, search: { ...search, create: "1" } });
+  const to = (part: Partial<typeof search>, replace = false) => void navigate({ to: "/keys/{-$keyId}", params: { keyId }, search: { ...search, ...part }, replace });
+  const open = (id: string | undefined) => void navigate({ to: "/keys/{-$keyId}", params: { keyId: id }, search: { ...search, create: undefined, change: undefined } });
+  const makes = useMakesKeys() !== false;
+  const create = () => to({ create: "1" });
   const step = (by: number) => {
-    const at = shown.findIndex((key) => key.id === keyId);
-    const next = shown[Math.max(0, Math.min(shown.length - 1, at + by))];
+    const at = keys.findIndex((key) => key.id === keyId);
+    const next = keys[Math.max(0, Math.min(keys.length - 1, at + by))];
     if (next !== undefined) open(next.id);
   };
-  useShortcuts({ c: create, j: () => step(1), k: () => step(-1), ArrowDown: () => step(1), ArrowUp: () => step(-1) });
+  useShortcuts({ ...(makes ? { c: create } : {}), j: () => step(1), k: () => step(-1), ArrowDown: () => step(1), ArrowUp: () => step(-1) });
 
   const limits = (key: Key) =>
     [key.rpm === null ? null : t("keys.perMinute", { n: format.count(key.rpm) }), key.tpm === null ? null : t("keys.tokensPerMinute", { n: format.count(key.tpm) }), key.concurrency === null ? null : t("keys.atOnce", { n: format.count(key.concurrency) })]
@@ -77,6 +83,7 @@ export function Keys() {
       from: "md",
       hideWithDrawer: true,
     },
+    { id: "used", head: t("keys.lastUsed"), cell: (key) => (key.last_used_at === null ? <span className="text-ink-3">–</span> : <span title={format.full(new Date(key.last_used_at))}>{format.relative(new Date(key.last_used_at))}</span>), width: "116px", from: "lg", hideWithDrawer: true },
     { id: "expires", head: t("keys.expires"), cell: (key) => <Expires keyTold={key} />, width: "120px" },
   ];
 
@@ -86,18 +93,21 @@ export function Keys() {
       filled
       liveState={null}
       actions={
-        <Button kind="primary" icon="plus" onClick={create}>
-          {t("keys.create")}
-        </Button>
+        makes ? (
+          <Button kind="primary" icon="plus" onClick={create}>
+            {t("keys.create")}
+          </Button>
+        ) : null
       }
     >
       <div className="flex min-h-0 flex-1">
         <div className="flex min-w-0 flex-1 flex-col">
           <div className="flex shrink-0 items-center gap-2 border-b border-line px-4 py-2.5 max-sm:overflow-x-auto sm:flex-wrap sm:px-6">
-            <FilterChip name={t("keys.state")} value={search.state} options={states.map((value) => ({ value, label: t(`keys.states.${value}`) }))} onChange={(state) => void navigate({ to: "/keys/{-$keyId}", params: { keyId }, search: { ...search, state } })} />
-            {projects.length > 1 ? (
-              <FilterChip name={t("keys.project")} value={search.project} options={projects.map((value) => ({ value, label: value }))} onChange={(project) => void navigate({ to: "/keys/{-$keyId}", params: { keyId }, search: { ...search, project } })} />
-            ) : null}
+            <div className="w-[220px] max-sm:w-[168px] max-sm:shrink-0">
+              <TextField hideLabel type="search" label={t("keys.find")} placeholder={t("keys.find")} value={search.find ?? ""} onChange={(event) => to({ find: event.target.value === "" ? undefined : event.target.value }, true)} />
+            </div>
+            <FilterChip name={t("keys.state")} value={search.state} options={states.map((value) => ({ value, label: t(`keys.states.${value}`) }))} onChange={(state) => to({ state })} />
+            <FilterChip name={t("keys.project")} value={search.project} options={projects.map((each) => ({ value: each.name, label: each.name, hint: each.title === each.name ? undefined : each.title }))} onChange={(project) => to({ project })} />
             <span className="ml-auto shrink-0 text-cap whitespace-nowrap text-ink-3">
               {pages.data === undefined ? "" : t(pages.hasNextPage ? "keys.summaryMore" : "keys.summary", { count: keys.length, n: format.count(keys.length), soon: format.count(soon) })}
             </span>
@@ -106,16 +116,18 @@ export function Keys() {
             <Rows />
           ) : pages.isError ? (
             <Failed error={pages.error} again={() => void pages.refetch()} />
-          ) : shown.length === 0 ? (
-            keys.length === 0 ? (
+          ) : keys.length === 0 ? (
+            !filtered ? (
               <Empty
                 text={t("keys.none")}
                 act={
-                  <Button kind="primary" onClick={create}>
-                    {t("keys.create")}
-                  </Button>
+                  makes ? (
+                    <Button kind="primary" onClick={create}>
+                      {t("keys.create")}
+                    </Button>
+                  ) : undefined
                 }
-                command="sekisho api-keys create --label web-chat"
+                command={makes ? "sekisho api-keys create --label web-chat" : undefined}
               />
             ) : (
               <Empty
@@ -130,7 +142,7 @@ export function Keys() {
           ) : (
             <DataTable
               label={t("nav.keys")}
-              rows={shown}
+              rows={keys}
               columns={columns}
               rowHeight={40}
               idOf={(key) => key.id}
@@ -163,6 +175,7 @@ export function Keys() {
             known={keys.find((key) => key.id === keyId)}
             usage={calls.get(keyId)}
             limits={limits}
+            onChange={() => to({ change: "1" })}
             onClose={() => {
               open(undefined);
               opener.current?.focus();
@@ -170,7 +183,8 @@ export function Keys() {
           />
         )}
       </div>
-      {search.create === undefined ? null : <CreateKeyDialog onClose={() => void navigate({ to: "/keys/{-$keyId}", params: { keyId }, search: { ...search, create: undefined } })} />}
+      {search.create === undefined || !makes ? null : <CreateKeyDialog onClose={() => to({ create: undefined })} />}
+      {search.change === undefined || keyId === undefined ? null : <ChangeKeyDialog key={keyId} id={keyId} known={keys.find((key) => key.id === keyId)} onClose={() => to({ change: undefined })} />}
     </Screen>
   );
 }
@@ -181,6 +195,7 @@ function Expires({ keyTold }: { keyTold: Key }) {
   const state = keyState(keyTold, new Date());
   if (state === "revoked") return <Tag>{t("keys.states.revoked")}</Tag>;
   if (state === "expired") return <Tag>{t("keys.states.expired")}</Tag>;
+  if (state === "disabled") return <Tag tone="slow">○ {t("keys.states.disabled")}</Tag>;
   if (keyTold.expires_at === null) return <span className="text-ink-3">{t("keys.never")}</span>;
   const text = <span title={format.full(new Date(keyTold.expires_at))}>{format.relative(new Date(keyTold.expires_at))}</span>;
   return state === "soon" ? <Tag tone="slow">◆ {text}</Tag> : text;

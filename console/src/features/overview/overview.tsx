@@ -20,7 +20,7 @@ import { request } from "@/lib/api/request";
 import type { Findings, Row } from "@/lib/api/types";
 import { providersQuery, useKeyNames } from "@/lib/catalog";
 import { gatewayBase } from "@/lib/gateway";
-import { passing } from "@/lib/live";
+import { passing } from "@/lib/strip";
 import { doubleReport, type Range, rangeOf, ranges, reportQuery, split } from "@/lib/periods";
 import { snippets } from "@/lib/snippets";
 import { useMay } from "@/lib/rights";

@@ -6,7 +6,7 @@ import { Button } from "@/components/button";
 import { GateStrip } from "@/components/gate-strip";
 import { Panel } from "@/components/panel";
 import { useFormat } from "@/i18n";
-import { passing, type Passing } from "@/lib/live";
+import { passing, type Passing } from "@/lib/strip";
 import { useStore } from "@/lib/store";
 
 /** Calls per second over the last ten seconds. */

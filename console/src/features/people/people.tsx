@@ -11,6 +11,7 @@ import { Segmented, TextField } from "@/components/field";
 import { FilterChip } from "@/components/filter-chip";
 import { Empty, Failed, Rows, Tag } from "@/components/panel";
 import { RoleTag } from "@/features/people/role-tag";
+import { Issuers } from "@/features/people/issuers";
 import { Invitations } from "@/features/people/invitations";
 import { InviteDialog } from "@/features/people/invite";
 import { UserDrawer } from "@/features/people/user-drawer";
@@ -28,9 +29,11 @@ export function People() {
   const navigate = useNavigate();
   const { userId } = useParams({ from: "/frame/people/{-$userId}" });
   const search = useSearch({ from: "/frame/people/{-$userId}" });
-  const tab = search.tab === "invitations" ? "invitations" : "people";
-  const invite = () => void navigate({ to: "/people/{-$userId}", params: { userId }, search: { ...search, invite: "1" } });
-  useShortcuts({ c: invite });
+  const tab = search.tab === "invitations" || search.tab === "issuers" ? search.tab : "people";
+  const to = (part: Partial<typeof search>) => void navigate({ to: "/people/{-$userId}", params: { userId }, search: { ...search, ...part } });
+  const addIssuer = () => to({ add: "1" });
+  const invite = () => to({ invite: "1" });
+  useShortcuts({ c: tab === "issuers" ? addIssuer : invite });
   return (
     <Screen
       id="people"
@@ -43,18 +46,25 @@ export function People() {
           options={[
             { value: "people", label: t("people.tabPeople") },
             { value: "invitations", label: t("people.tabInvitations") },
+            { value: "issuers", label: t("people.tabIssuers") },
           ]}
           onChange={(next) => void navigate({ to: "/people/{-$userId}", params: { userId: undefined }, search: next === "people" ? {} : { tab: next } })}
         />
       }
       actions={
-        <Button kind="primary" icon="plus" onClick={invite}>
-          {t("people.invite")}
+        <Button kind="primary" icon="plus" onClick={tab === "issuers" ? addIssuer : invite}>
+          {t(tab === "issuers" ? "issuers.add" : "people.invite")}
         </Button>
       }
     >
-      {tab === "people" ? <Users /> : <Invitations onInvite={invite} />}
-      {search.invite === undefined ? null : <InviteDialog onClose={() => void navigate({ to: "/people/{-$userId}", params: { userId }, search: { ...search, invite: undefined } })} />}
+      {tab === "people" ? (
+        <Users />
+      ) : tab === "invitations" ? (
+        <Invitations onInvite={invite} />
+      ) : (
+        <Issuers adding={search.add !== undefined} changing={search.issuer} onAdd={addIssuer} onChange={(issuer) => to({ issuer })} onClose={() => to({ add: undefined, issuer: undefined })} />
+      )}
+      {search.invite === undefined ? null : <InviteDialog onClose={() => to({ invite: undefined })} />}
     </Screen>
   );
 }

@@ -4,17 +4,19 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { Button } from "@/components/button";
+import { CopyOfData } from "@/components/departures";
 import { Dialog, DialogFoot } from "@/components/dialog";
 import { Drawer } from "@/components/drawer";
 import { SelectField } from "@/components/field";
 import { OneTime } from "@/components/one-time";
 import { Facts, Failed, Skeleton, Tag } from "@/components/panel";
 import { toast } from "@/components/toast";
+import { EraseDialog } from "@/features/people/erase";
 import { SessionRows, TokenRows } from "@/components/logins";
 import { useFormat } from "@/i18n";
 import type { Role } from "@/lib/api/contract";
 import { request } from "@/lib/api/request";
-import type { LoginSession, SessionList, Token, TokenList, User } from "@/lib/api/types";
+import type { LoginSession, SessionList, Token, TokenList, User, UserPage } from "@/lib/api/types";
 import { useMay } from "@/lib/rights";
 import { meQuery } from "@/lib/session";
 
@@ -24,7 +26,7 @@ export function UserDrawer({ id, known, onClose }: { id: string; known: User | u
   const client = useQueryClient();
   const may = useMay();
   const me = useQuery(meQuery).data?.user;
-  const [doing, setDoing] = useState<"deactivate" | "reset" | null>(null);
+  const [doing, setDoing] = useState<"deactivate" | "reset" | "erase" | null>(null);
   const told = useQuery({ queryKey: ["users", "one", id], queryFn: () => request<User>("GET", `/api/users/${id}`), placeholderData: known });
   const sessions = useQuery({ queryKey: ["users", "sessions", id], queryFn: async () => (await request<SessionList>("GET", `/api/users/${id}/sessions`)).sessions });
   const tokens = useQuery({ queryKey: ["users", "tokens", id], queryFn: async () => (await request<TokenList>("GET", `/api/users/${id}/tokens`)).tokens });
@@ -32,6 +34,9 @@ export function UserDrawer({ id, known, onClose }: { id: string; known: User | u
   const role = user?.role as Role | undefined;
   /** An admin changes nobody who is an owner. */
   const touchable = role !== "owner" || may("owners");
+  const owners = useQuery({ queryKey: ["users", "owners"], queryFn: async () => (await request<UserPage>("GET", "/api/users", { query: { role: "owner", active: true, limit: 2 } })).users, enabled: role === "owner" });
+  /** Nobody would be left to look after the house; the server would refuse it as well. */
+  const last = role === "owner" && user?.active === true && owners.data?.length === 1;
 
   const store = (changed: User) => {
     client.setQueryData(["users", "one", id], changed);
@@ -67,8 +72,9 @@ export function UserDrawer({ id, known, onClose }: { id: string; known: User | u
             <Button disabled={!user.active} onClick={() => setDoing("reset")}>
               {t("people.resetLink")}
             </Button>
+            <CopyOfData path={`/api/users/${id}/export`} who={user.email} label={t("departure.copy")} />
             {user.active ? (
-              <Button kind="danger" onClick={() => setDoing("deactivate")}>
+              <Button kind="danger" disabled={last} aria-describedby={last ? "last-owner" : undefined} onClick={() => setDoing("deactivate")}>
                 {t("people.deactivate")}
               </Button>
             ) : (
@@ -76,6 +82,9 @@ export function UserDrawer({ id, known, onClose }: { id: string; known: User | u
                 {t("people.reactivate")}
               </Button>
             )}
+            <Button kind="danger" disabled={last} aria-describedby={last ? "last-owner" : undefined} onClick={() => setDoing("erase")}>
+              {t("departure.erase")}
+            </Button>
           </>
         )
       }
@@ -103,10 +112,16 @@ export function UserDrawer({ id, known, onClose }: { id: string; known: User | u
             label={t("people.role")}
             help={t(`people.roleDoes.${role}`)}
             value={changing.isPending && changing.variables.role !== undefined ? changing.variables.role : role}
-            disabled={!touchable}
+            aria-busy={changing.isPending && changing.variables.role !== undefined}
+            disabled={!touchable || last}
             onChange={(event) => changing.mutate({ role: event.target.value as Role })}
             options={(["owner", "admin", "user", "guest"] as const).filter((value) => value !== "owner" || may("owners") || role === "owner").map((value) => ({ value, label: t(`role.${value}`) }))}
           />
+          {last ? (
+            <p id="last-owner" className="-mt-3 rounded-panel bg-odo-wash px-3 py-2 text-ui text-odo">
+              ◆ {t("people.lastOwner")}
+            </p>
+          ) : null}
           <section>
             <div className="mb-1 flex items-center gap-2">
               <h3 className="flex-1 text-ui font-semibold">{t("people.sessions")}</h3>
@@ -125,6 +140,7 @@ export function UserDrawer({ id, known, onClose }: { id: string; known: User | u
         </div>
       )}
       {doing === "deactivate" && user !== undefined ? <Deactivate user={user} sessions={sessions.data?.length ?? 0} onDone={store} onClose={() => setDoing(null)} /> : null}
+      {doing === "erase" && user !== undefined ? <EraseDialog user={user} sessions={sessions.data?.length ?? 0} tokens={tokens.data?.length ?? 0} onErased={onClose} onClose={() => setDoing(null)} /> : null}
       {doing === "reset" && user !== undefined ? <Reset user={user} onClose={() => setDoing(null)} /> : null}
     </Drawer>
   );

@@ -7,15 +7,16 @@ import { useTranslation } from "react-i18next";
 import { Screen } from "@/app/shell/screen";
 import { Button } from "@/components/button";
 import { CodeTabs } from "@/components/copy";
-import { AreaField, Switch, TextField } from "@/components/field";
+import { AreaField, SecretField, Switch, TextField } from "@/components/field";
 import { Icon } from "@/components/icon";
 import { Menu } from "@/components/menu";
 import { Failed, Skeleton } from "@/components/panel";
 import { Column, type ColumnHandle, type Figures } from "@/features/playground/column";
 import { bodyOf, type Image, type Message, type Parameters } from "@/features/playground/conversation";
 import { useFormat } from "@/i18n";
-import { modelsQuery } from "@/lib/catalog";
-import { gatewayBase } from "@/lib/gateway";
+import { apisQuery, callable } from "@/lib/apis";
+import { modelsQuery, useMakesKeys } from "@/lib/catalog";
+import { gatewayBase, givenKey, takeKey } from "@/lib/gateway";
 import { keep, kept } from "@/lib/preferences";
 import { colourNames } from "@/lib/series";
 import { useShortcuts } from "@/lib/shortcuts";
@@ -54,6 +55,8 @@ export function Playground() {
   const listed = useQuery(modelsQuery);
   const ids = useMemo(() => (listed.data?.models ?? []).filter((model) => model.capabilities.map(String).includes("chat")).map((model) => model.id), [listed.data]);
   const chosen = useMemo(() => (search.models === undefined ? (ids.length === 0 ? [] : [firstModel(ids)]) : search.models.split(",").filter(Boolean).slice(0, MOST)), [search.models, ids]);
+  const published = useQuery(apisQuery).data;
+  const names = useMemo(() => [...callable(published), ...ids], [published, ids]);
   const base = gatewayBase(status.data?.ports.gateway);
 
   const handles = useRef(new Map<number, ColumnHandle>());
@@ -64,6 +67,9 @@ export function Playground() {
   const [imageFault, setImageFault] = useState("");
   const [parameters, setParameters] = useState<Parameters>({ system: "", temperature: null, maxTokens: null, json: false });
   const [panel, setPanel] = useState(false);
+  const needsKey = useMakesKeys() === false;
+  const [key, setKey] = useState(givenKey);
+  const [keyMissing, setKeyMissing] = useState(false);
   const box = useRef<HTMLTextAreaElement>(null);
   const file = useRef<HTMLInputElement>(null);
 
@@ -80,6 +86,7 @@ export function Playground() {
   const send = useCallback(() => {
     const prompt = text.trim();
     if (prompt === "") return box.current?.focus();
+    if (needsKey && givenKey() === "") return setKeyMissing(true);
     for (const [place, handle] of handles.current) if (place < chosen.length) handle.send(prompt, parameters, images);
     const next = [prompt, ...prompts.filter((each) => each !== prompt)].slice(0, PROMPTS);
     setPrompts(next);
@@ -87,7 +94,7 @@ export function Playground() {
     setText("");
     setImages([]);
     box.current?.focus();
-  }, [text, parameters, images, prompts, chosen.length]);
+  }, [text, parameters, images, prompts, chosen.length, needsKey]);
 
   async function attach(files: FileList | null) {
     setImageFault("");
@@ -121,7 +128,7 @@ export function Playground() {
   }, [states, text, chosen, parameters, t]);
   const code = snippets(base, sample);
 
-  const addable = ids.filter((id) => !chosen.includes(id));
+  const addable = names.filter((id) => !chosen.includes(id));
   return (
     <Screen
       id="playground"
@@ -172,7 +179,7 @@ export function Playground() {
                     else handles.current.set(place, handle);
                   }}
                   model={model}
-                  models={ids}
+                  models={names}
                   colour={colours.get(model) ?? "cat-rest"}
                   alone={chosen.length === 1}
                   best={best}
@@ -183,6 +190,22 @@ export function Playground() {
               ))}
             </div>
             <div className="shrink-0 border-t border-line bg-paper px-4 py-3">
+              {needsKey ? (
+                <div className="mb-3 max-w-[520px]">
+                  <SecretField
+                    label={t("playground.givenKey")}
+                    help={t("playground.givenKeyHelp")}
+                    error={keyMissing ? t("playground.givenKeyMissing") : undefined}
+                    placeholder="sk-sek-…"
+                    value={key}
+                    onChange={(event) => {
+                      setKey(event.target.value);
+                      takeKey(event.target.value);
+                      setKeyMissing(false);
+                    }}
+                  />
+                </div>
+              ) : null}
               <div className="rounded-panel border border-line-strong bg-surface px-3 py-2.5 focus-within:outline-2 focus-within:outline-offset-2 focus-within:outline-focus">
                 <textarea
                   ref={box}

@@ -137,6 +137,8 @@ function Members({ project, changes }: { project: Project; changes: boolean }) {
       toast(t("projects.memberChanged", { name: changed.name, role: t(`people.projectRoles.${changed.role}`) }));
     },
   });
+  /** What was chosen for a member shows before the server has it. */
+  const becoming = (member: Member): Part | undefined => (changing.isPending && changing.variables.member.user_id === member.user_id ? changing.variables.role : undefined);
   const removing = useMutation({
     mutationFn: (member: Member) => request("DELETE", `${path}/${member.user_id}`),
     onSuccess: (_, member) => {
@@ -163,7 +165,7 @@ function Members({ project, changes }: { project: Project; changes: boolean }) {
             {changes ? (
               <>
                 <div className="w-[124px]">
-                <SelectField hideLabel label={t("projects.memberRole", { name: member.name })} value={member.role} onChange={(event) => changing.mutate({ member, role: event.target.value as Part })} options={parts.map((value) => ({ value, label: t(`people.projectRoles.${value}`) }))} />
+                <SelectField hideLabel label={t("projects.memberRole", { name: member.name })} value={becoming(member) ?? member.role} aria-busy={becoming(member) !== undefined} onChange={(event) => changing.mutate({ member, role: event.target.value as Part })} options={parts.map((value) => ({ value, label: t(`people.projectRoles.${value}`) }))} />
                 </div>
                 <Button size="small" busy={removing.isPending && removing.variables.user_id === member.user_id ? t("projects.memberRemoving") : false} onClick={() => removing.mutate(member)}>
                   {t("projects.memberRemove")}

@@ -181,23 +181,41 @@ function Password({ onClose }: { onClose: () => void }) {
   );
 }
 
-/** The secret, a code that shows it arrived, then the recovery codes. */
+/** The password, the secret, a code that shows it arrived, then the recovery codes. */
 function Enrol({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation();
   const client = useQueryClient();
+  const [password, setPassword] = useState("");
   const [code, setCode] = useState("");
-  const enrolment = useQuery({ queryKey: ["own", "enrolment"], queryFn: () => request<Enrolment>("POST", "/api/auth/totp"), staleTime: Infinity, gcTime: 0, retry: false, refetchOnWindowFocus: false });
+  const beginning = useMutation({ mutationFn: () => request<Enrolment>("POST", "/api/auth/totp", { body: password === "" ? {} : { current_password: password } }) });
   const confirming = useMutation({
     mutationFn: () => request<{ recovery_codes: string[] }>("POST", "/api/auth/totp/confirm", { body: { code: code.replaceAll(" ", "") } }),
     onSuccess: () => void client.invalidateQueries({ queryKey: ["own", "factor"] }),
   });
   if (confirming.data !== undefined) return <OneTime title={t("account.recovery")} text={t("account.recoveryWhat")} secret={confirming.data.recovery_codes.join("\n")} copyLabel={t("account.copyCodes")} onClose={onClose} />;
   const refused = confirming.error instanceof ApiError && confirming.error.status < 500 && confirming.error.status > 0;
+  const wrong = objection(beginning.error, "current_password");
+  const enrolment = beginning.data;
   return (
-    <Dialog open onClose={onClose} title={t("account.factorTitle")} subtitle={t("account.factorScan")} width={480}>
-      {enrolment.isError ? <Failed error={enrolment.error} again={() => void enrolment.refetch()} /> : null}
-      {enrolment.data === undefined ? (
-        <Skeleton className="h-16" />
+    <Dialog open onClose={onClose} title={t("account.factorTitle")} subtitle={t(enrolment === undefined ? "account.factorAsk" : "account.factorScan")} width={480}>
+      {enrolment === undefined ? (
+        <form
+          noValidate
+          className="flex flex-col gap-3.5"
+          onSubmit={(event) => {
+            event.preventDefault();
+            beginning.mutate();
+          }}
+        >
+          {beginning.isError && wrong === undefined ? <Failed error={beginning.error} /> : null}
+          <SecretField label={t("account.currentPassword")} help={t("account.noPassword")} autoComplete="current-password" value={password} error={wrong} onChange={(event) => setPassword(event.target.value)} />
+          <DialogFoot>
+            <Button onClick={onClose}>{t("common.cancel")}</Button>
+            <Button kind="primary" type="submit" busy={beginning.isPending ? t("account.factorConfirming") : false}>
+              {t("account.factorNext")}
+            </Button>
+          </DialogFoot>
+        </form>
       ) : (
         <form
           noValidate
@@ -209,12 +227,12 @@ function Enrol({ onClose }: { onClose: () => void }) {
         >
           <div className="flex items-center gap-2 rounded-panel border border-line-strong bg-ai-wash px-4 py-2.5">
             <code data-secret="" className="min-w-0 flex-1 font-mono text-ui break-all">
-              {enrolment.data.secret.replace(/(.{4})/g, "$1 ").trim()}
+              {enrolment.secret.replace(/(.{4})/g, "$1 ").trim()}
             </code>
-            <CopyButton text={enrolment.data.secret} />
+            <CopyButton text={enrolment.secret} />
           </div>
           <p className="text-ui">
-            <a href={enrolment.data.otpauth_url}>{t("account.factorOpen")}</a>
+            <a href={enrolment.otpauth_url}>{t("account.factorOpen")}</a>
           </p>
           {confirming.isError && !refused ? <Failed error={confirming.error} /> : null}
           <TextField label={t("account.factorCode")} inputMode="numeric" autoComplete="one-time-code" value={code} error={refused ? t("login.wrongCode") : undefined} onChange={(event) => setCode(event.target.value)} />

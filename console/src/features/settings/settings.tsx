@@ -8,6 +8,7 @@ import { Segmented, Switch, TextField } from "@/components/field";
 import { Empty, Failed, Panel, Rows, Tag } from "@/components/panel";
 import { Account, Self } from "@/features/settings/account";
 import { Choice } from "@/features/settings/choice";
+import { Leaving } from "@/features/settings/leaving";
 import { changeLanguage, useFormat, useLanguage } from "@/i18n";
 import { request } from "@/lib/api/request";
 import type { Setting } from "@/lib/api/types";
@@ -58,7 +59,7 @@ function Own() {
       </Panel>
       <Panel title={t("settings.browser")} sub={t("settings.browserWhat")}>
         <Choice name={t("palette.language")}>
-          <Segmented label={t("palette.language")} value={language} options={[{ value: "ja", label: <span lang="ja">日本語</span> }, { value: "en", label: <span lang="en">English</span> }]} onChange={(next) => void changeLanguage(next)} />
+          <Segmented label={t("palette.language")} value={language} options={[{ value: "ja", label: <span lang="ja">日本語</span> }, { value: "en", label: <span lang="en">English</span> }]} onChange={(next) => changeLanguage(next)} />
         </Choice>
         <Choice name={t("settings.theme")}>
           <Segmented label={t("settings.theme")} value={shade} options={(["system", "light", "dark"] as const).map((value) => ({ value, label: t(`theme.${value}`) }))} onChange={theme.set} />
@@ -77,6 +78,9 @@ function Own() {
       </Panel>
       <Panel title={t("account.access")}>
         <Account />
+      </Panel>
+      <Panel title={t("departure.panel")}>
+        <Leaving />
       </Panel>
     </div>
   );

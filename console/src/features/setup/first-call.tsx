@@ -9,7 +9,8 @@ import { Menu } from "@/components/menu";
 import { useFormat } from "@/i18n";
 import type { Call } from "@/lib/api/types";
 import { type Answered, chat, GatewayError } from "@/lib/gateway";
-import { gateTime, live } from "@/lib/live";
+import { live } from "@/lib/live";
+import { gateTime } from "@/lib/strip";
 
 export function FirstCall({ plainKey, models }: { plainKey: string; models: readonly string[] }) {
   const { t } = useTranslation();

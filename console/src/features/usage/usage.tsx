@@ -125,13 +125,9 @@ export function Usage() {
                       </span>
                     </td>
                     <td className="text-right">
-                      {by === "project" ? (
-                        format.count(row.calls)
-                      ) : (
-                        <Link to="/calls/{-$callId}" params={{ callId: undefined }} search={{ last: range, [by]: row.key }}>
-                          {format.count(row.calls)}
-                        </Link>
-                      )}
+                      <Link to="/calls/{-$callId}" params={{ callId: undefined }} search={{ last: range, [by]: row.key }}>
+                        {format.count(row.calls)}
+                      </Link>
                     </td>
                     <td className="text-right max-sm:hidden">{format.percent(row.calls === 0 ? 0 : row.failed / row.calls)}</td>
                     <td className="text-right max-md:hidden">{format.count(row.input_tokens)}</td>

@@ -62,15 +62,24 @@ interface Options {
   quiet?: boolean;
   /** Makes a repeated creating POST the same POST. */
   idempotencyKey?: string;
+  /** Asked by a timer: nobody uses the login by it, and it ends as if this page were closed. */
+  byItself?: boolean;
   /** Outlives the page. */
   keepalive?: boolean;
+  /** The version that a change was made from; another one is refused with 412. */
+  ifMatch?: string | null;
 }
 
-export async function request<T>(method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE", path: string, options: Options = {}): Promise<T> {
+type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+/** The answer itself, for bodies that are read piece by piece. Raises like `request`. */
+export async function send(method: Method, path: string, options: Options = {}): Promise<Response> {
   const headers: Record<string, string> = { accept: "application/json" };
   if (method !== "GET") headers["x-csrf-token"] = csrf;
   if (options.body !== undefined) headers["content-type"] = "application/json";
   if (options.idempotencyKey !== undefined) headers["idempotency-key"] = options.idempotencyKey;
+  if (options.byItself === true) headers["x-by-itself"] = "1";
+  if (options.ifMatch !== undefined && options.ifMatch !== null) headers["if-match"] = options.ifMatch;
   let response: Response;
   try {
     response = await fetch(address(path, options.query), {
@@ -91,6 +100,27 @@ export async function request<T>(method: "GET" | "POST" | "PUT" | "PATCH" | "DEL
     const wait = Number(response.headers.get("retry-after") ?? "");
     throw new ApiError(response.status, fault, wait > 0 ? wait : null);
   }
+  return response;
+}
+
+export async function request<T>(method: Method, path: string, options: Options = {}): Promise<T> {
+  const response = await send(method, path, options);
   if (response.status === 204) return undefined as T;
   return (await response.json()) as T;
+}
+
+/** What was told, and the version that it is. */
+export interface Tagged<T> {
+  value: T;
+  etag: string | null;
+}
+
+export async function tagged<T>(method: Method, path: string, options: Options = {}): Promise<Tagged<T>> {
+  const response = await send(method, path, options);
+  return { value: (await response.json()) as T, etag: response.headers.get("etag") };
+}
+
+/** Whether somebody else changed meanwhile what was to be changed. */
+export function isConflict(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 412;
 }

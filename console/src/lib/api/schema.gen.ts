@@ -4,6 +4,58 @@
  */
 
 export interface paths {
+    "/api/apis": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Apis
+         * @description All published APIs by name.
+         */
+        get: operations["list_apis_api_apis_get"];
+        put?: never;
+        /**
+         * Create Api
+         * @description Publish a model under a name of your own, with defaults where you want some.
+         */
+        post: operations["create_api_api_apis_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/apis/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Api
+         * @description One API, with its version as ETag.
+         */
+        get: operations["show_api_api_apis__name__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove Api
+         * @description Withdraw an API. Keys that may call nothing else open nothing from then on.
+         */
+        delete: operations["remove_api_api_apis__name__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Api
+         * @description Change what is given; in force on every worker when this answers. Calls on their way end as they began.
+         */
+        patch: operations["change_api_api_apis__name__patch"];
+        trace?: never;
+    };
     "/api/audit": {
         parameters: {
             query?: never;
@@ -1523,7 +1575,7 @@ export interface paths {
         put?: never;
         /**
          * Erase User
-         * @description Let somebody go: the account is gone, and what they did names a pseudonym. There is no way back.
+         * @description Let somebody else go: the account is gone, and what they did names a pseudonym. There is no way back.
          */
         post: operations["erase_user_api_users__user_id__erase_post"];
         delete?: never;
@@ -1563,7 +1615,7 @@ export interface paths {
         put?: never;
         /**
          * Set Password
-         * @description Give somebody a password; all their sessions end.
+         * @description Give somebody else a password; all their sessions end.
          */
         post: operations["set_password_api_users__user_id__password_post"];
         delete?: never;
@@ -1688,7 +1740,7 @@ export interface paths {
         post?: never;
         /**
          * Reset Factor
-         * @description Switch off the second factor of somebody who has lost it, recovery codes included.
+         * @description Switch off the second factor of somebody else who has lost it, recovery codes included.
          */
         delete: operations["reset_factor_api_users__user_id__totp_delete"];
         options?: never;
@@ -1782,6 +1834,136 @@ export interface components {
              */
             upstream_model?: string | null;
         };
+        /** ApiDeclared */
+        ApiDeclared: {
+            /** @description Null: none. */
+            defaults?: components["schemas"]["DefaultsDeclared"] | null;
+            /** Description */
+            description?: string | null;
+            /** Enabled */
+            enabled?: boolean | null;
+            /**
+             * Target
+             * @description The model that serves it, as provider/model.
+             */
+            target: string;
+            /** Title */
+            title?: string | null;
+        };
+        /** ApiPage */
+        ApiPage: {
+            /** Apis */
+            apis: components["schemas"]["ApiTold"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /** ApiRemoved */
+        ApiRemoved: {
+            /** Deleted */
+            deleted: boolean;
+            /** Name */
+            name: string;
+            /**
+             * Revision
+             * @description The configuration's revision after this write.
+             */
+            revision: number;
+            /**
+             * Warnings
+             * @description Workers that have not acknowledged the revision yet, by sentence.
+             */
+            warnings?: string[];
+        };
+        /** ApiTold */
+        ApiTold: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Defaults
+             * @description Those that are set, by name.
+             */
+            defaults: {
+                [key: string]: number | string | string[];
+            };
+            /** Description */
+            description: string;
+            /** Enabled */
+            enabled: boolean;
+            /** Name */
+            name: string;
+            /**
+             * Reason
+             * @description Why its model cannot be called.
+             */
+            reason: string | null;
+            /**
+             * State
+             * @description ready, disabled, or broken: it is on, and its model cannot be called.
+             */
+            state: string;
+            /** Target */
+            target: string;
+            /** Title */
+            title: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /** ApiWritten */
+        ApiWritten: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Defaults
+             * @description Those that are set, by name.
+             */
+            defaults: {
+                [key: string]: number | string | string[];
+            };
+            /** Description */
+            description: string;
+            /** Enabled */
+            enabled: boolean;
+            /** Name */
+            name: string;
+            /**
+             * Reason
+             * @description Why its model cannot be called.
+             */
+            reason: string | null;
+            /**
+             * Revision
+             * @description The configuration's revision after this write.
+             */
+            revision: number;
+            /**
+             * State
+             * @description ready, disabled, or broken: it is on, and its model cannot be called.
+             */
+            state: string;
+            /** Target */
+            target: string;
+            /** Title */
+            title: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /**
+             * Warnings
+             * @description Workers that have not acknowledged the revision yet, by sentence.
+             */
+            warnings?: string[];
+        };
         /** Applied */
         Applied: {
             /** Changes */
@@ -1809,6 +1991,13 @@ export interface components {
         };
         /** ApplyConfiguration */
         ApplyConfiguration: {
+            /**
+             * Apis
+             * @description By the name that clients call.
+             */
+            apis?: {
+                [key: string]: components["schemas"]["ApiDeclared"];
+            } | null;
             /** Issuers */
             issuers?: {
                 [key: string]: components["schemas"]["IssuerDeclared-Input"];
@@ -2010,6 +2199,11 @@ export interface components {
         CallExplained: {
             /** Address */
             address: string;
+            /**
+             * Api
+             * @description The API that the request named; null where it named a model.
+             */
+            api: string | null;
             /** Attempts */
             attempts: number;
             /** Bytes In */
@@ -2059,7 +2253,10 @@ export interface components {
             key_label: string;
             /** Method */
             method: string;
-            /** Model */
+            /**
+             * Model
+             * @description The one that served.
+             */
             model: string;
             /** Output Tokens */
             output_tokens: number;
@@ -2087,11 +2284,10 @@ export interface components {
             request_id: string;
             /**
              * Rule
-             * @description How the target was chosen: the request named the model.
-             * @default model
-             * @constant
+             * @description How the target was chosen: the request named the model, or an API that has it.
+             * @enum {string}
              */
-            rule: "model";
+            rule: "model" | "api";
             /**
              * Stages
              * @description Microseconds spent in each stage, as <stage>_us.
@@ -2143,6 +2339,11 @@ export interface components {
         CallTold: {
             /** Address */
             address: string;
+            /**
+             * Api
+             * @description The API that the request named; null where it named a model.
+             */
+            api: string | null;
             /** Attempts */
             attempts: number;
             /** Bytes In */
@@ -2182,7 +2383,10 @@ export interface components {
             key_label: string;
             /** Method */
             method: string;
-            /** Model */
+            /**
+             * Model
+             * @description The one that served.
+             */
             model: string;
             /** Output Tokens */
             output_tokens: number;
@@ -2299,6 +2503,22 @@ export interface components {
             subject: string;
         };
         /**
+         * ChangeApi
+         * @description What is given is changed.
+         */
+        ChangeApi: {
+            /** @description Replaces all of them. */
+            defaults?: components["schemas"]["DefaultsAsked"] | null;
+            /** Description */
+            description?: string | null;
+            /** Enabled */
+            enabled?: boolean | null;
+            /** Target */
+            target?: string | null;
+            /** Title */
+            title?: string | null;
+        };
+        /**
          * ChangeIssuer
          * @description What is left out stays as it is.
          */
@@ -2361,7 +2581,7 @@ export interface components {
             label: string;
             /**
              * Models
-             * @description Canonical ids or `provider/*`; null: all models.
+             * @description Canonical ids, `provider/*` or names of APIs; null: all there are.
              */
             models?: string[] | null;
             /**
@@ -2380,7 +2600,10 @@ export interface components {
          * @description What is left out stays as it is. A new address needs the password.
          */
         ChangeMe: {
-            /** Current Password */
+            /**
+             * Current Password
+             * @description Needed by whoever has one; of who has none, the login has to be a fresh one.
+             */
             current_password?: string | null;
             /** Email */
             email?: string | null;
@@ -2496,6 +2719,13 @@ export interface components {
          * @description Everything that is set up, as far as it is no secret.
          */
         Configuration: {
+            /**
+             * Apis
+             * @description By the name that clients call.
+             */
+            apis?: {
+                [key: string]: components["schemas"]["ApiDeclared"];
+            } | null;
             /** Issuers */
             issuers?: {
                 [key: string]: components["schemas"]["IssuerDeclared-Output"];
@@ -2522,6 +2752,17 @@ export interface components {
              */
             version: 1;
         };
+        /**
+         * Confirmed
+         * @description What is asked for has to be confirmed by whoever it concerns.
+         */
+        Confirmed: {
+            /**
+             * Current Password
+             * @description Needed by whoever has one; of who has none, the login has to be a fresh one.
+             */
+            current_password?: string | null;
+        };
         /** CostTold */
         CostTold: {
             /** Cost */
@@ -2538,6 +2779,36 @@ export interface components {
              * @description Whether all were looked at; else there are at least so many.
              */
             exact: boolean;
+        };
+        /** CreateApi */
+        CreateApi: {
+            /** @default {} */
+            defaults: components["schemas"]["DefaultsAsked"];
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * Name
+             * @description As clients name it in `model`; it never changes, and is no model's name.
+             */
+            name: string;
+            /**
+             * Target
+             * @description The model that serves it, as provider/model.
+             */
+            target: string;
+            /**
+             * Title
+             * @default
+             */
+            title: string;
         };
         /** CreateBackup */
         CreateBackup: {
@@ -2667,7 +2938,7 @@ export interface components {
             label: string;
             /**
              * Models
-             * @description Canonical ids or `provider/*`; none means all models.
+             * @description Canonical ids, `provider/*` or names of APIs; none means all there are.
              */
             models?: string[] | null;
             /** Project */
@@ -2793,6 +3064,72 @@ export interface components {
             /** Weight */
             weight: number;
         };
+        /**
+         * DefaultsAsked
+         * @description What is sent along where a caller's body says nothing of it; what is left out, or null, is not.
+         */
+        DefaultsAsked: {
+            /** Frequency Penalty */
+            frequency_penalty?: number | null;
+            /**
+             * Max Completion Tokens
+             * @description The newer name of the same bound; give one of both.
+             */
+            max_completion_tokens?: number | null;
+            /**
+             * Max Tokens
+             * @description A body that has max_completion_tokens has it as well.
+             */
+            max_tokens?: number | null;
+            /** Presence Penalty */
+            presence_penalty?: number | null;
+            /** Seed */
+            seed?: number | null;
+            /** Stop */
+            stop?: string | string[] | null;
+            /**
+             * System Prompt
+             * @description Goes before the messages of a chat in which neither `system` nor `developer` speaks.
+             */
+            system_prompt?: string | null;
+            /** Temperature */
+            temperature?: number | null;
+            /** Top P */
+            top_p?: number | null;
+        };
+        /**
+         * DefaultsDeclared
+         * @description All of them together replace what is there.
+         */
+        DefaultsDeclared: {
+            /** Frequency Penalty */
+            frequency_penalty?: number | null;
+            /**
+             * Max Completion Tokens
+             * @description The newer name of the same bound; give one of both.
+             */
+            max_completion_tokens?: number | null;
+            /**
+             * Max Tokens
+             * @description A body that has max_completion_tokens has it as well.
+             */
+            max_tokens?: number | null;
+            /** Presence Penalty */
+            presence_penalty?: number | null;
+            /** Seed */
+            seed?: number | null;
+            /** Stop */
+            stop?: string | string[] | null;
+            /**
+             * System Prompt
+             * @description Goes before the messages of a chat in which neither `system` nor `developer` speaks.
+             */
+            system_prompt?: string | null;
+            /** Temperature */
+            temperature?: number | null;
+            /** Top P */
+            top_p?: number | null;
+        };
         /** EnrolmentTold */
         EnrolmentTold: {
             /**
@@ -2805,14 +3142,6 @@ export interface components {
              * @description To be typed into the authenticator; it is shown this once.
              */
             secret: string;
-        };
-        /** EraseMe */
-        EraseMe: {
-            /**
-             * Current Password
-             * @description Needed by whoever has one.
-             */
-            current_password?: string | null;
         };
         /** Erased */
         Erased: {
@@ -3658,6 +3987,13 @@ export interface components {
          * @description The document, and what goes with it on its way.
          */
         PlanConfiguration: {
+            /**
+             * Apis
+             * @description By the name that clients call.
+             */
+            apis?: {
+                [key: string]: components["schemas"]["ApiDeclared"];
+            } | null;
             /** Issuers */
             issuers?: {
                 [key: string]: components["schemas"]["IssuerDeclared-Input"];
@@ -4706,6 +5042,221 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_apis_api_apis_get: {
+        parameters: {
+            query?: {
+                /** @description Entries in one page at most. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiPage"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    create_api_api_apis_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any word of up to 200 characters: sent again within a day, the request creates nothing more. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateApi"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiWritten"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    show_api_api_apis__name__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiTold"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    remove_api_api_apis__name__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiRemoved"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
+    change_api_api_apis__name__patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the change was made from; any other is refused with 412. */
+                "if-match"?: string | null;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeApi"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiWritten"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorTold"];
+                };
+            };
+        };
+    };
     list_audit_api_audit_get: {
         parameters: {
             query?: {
@@ -5108,7 +5659,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["EraseMe"];
+                "application/json": components["schemas"]["Confirmed"];
             };
         };
         responses: {
@@ -5675,7 +6226,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Confirmed"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             201: {
@@ -5972,6 +6527,8 @@ export interface operations {
                 min_duration_ms?: number | null;
                 /** @description How a request id begins: ours, or the client's own. */
                 q?: string | null;
+                /** @description Calls that named this API. */
+                api?: string | null;
                 /** @description Calls that started at this time or later. */
                 since?: string | null;
                 /** @description Calls that started before this time. */
@@ -6025,6 +6582,8 @@ export interface operations {
                 min_duration_ms?: number | null;
                 /** @description How a request id begins: ours, or the client's own. */
                 q?: string | null;
+                /** @description Calls that named this API. */
+                api?: string | null;
                 /** @description Calls that started at this time or later. */
                 since?: string | null;
                 /** @description Calls that started before this time. */
@@ -6079,6 +6638,8 @@ export interface operations {
                 min_duration_ms?: number | null;
                 /** @description How a request id begins: ours, or the client's own. */
                 q?: string | null;
+                /** @description Calls that named this API. */
+                api?: string | null;
                 /** @description Calls that started at this time or later. */
                 since?: string | null;
                 /** @description Calls that started before this time. */

@@ -11,6 +11,17 @@ export type KeyCreated = Schemas["KeyCreated"];
 export type KeyRotated = Schemas["KeyRotated"];
 export type KeyRevoked = Schemas["KeyRevoked"];
 export type CreateKey = Schemas["CreateKey"];
+/** What an API fills in; only what is set is there. */
+export type Defaults = Schemas["DefaultsAsked"];
+export type Api = Omit<Schemas["ApiTold"], "state" | "defaults"> & { state: "ready" | "disabled" | "broken"; defaults: Defaults };
+export interface ApiPage {
+  apis: Api[];
+  next_cursor: string | null;
+}
+export type ApiWritten = Api & Pick<Schemas["ApiWritten"], "revision" | "warnings">;
+export type ApiRemoved = Schemas["ApiRemoved"];
+export type CreateApi = Schemas["CreateApi"];
+export type ChangeApi = Schemas["ChangeApi"];
 export type Provider = Schemas["ProviderTold"];
 export type ProviderPage = Schemas["ProviderPage"];
 export type ProviderWritten = Schemas["ProviderWritten"];
@@ -46,3 +57,10 @@ export type MemberPage = Schemas["MemberPage"];
 export type AuditRow = Schemas["AuditRowTold"];
 export type AuditPage = Schemas["AuditPage"];
 export type AuditChecked = Schemas["AuditChecked"];
+export type Issuer = Schemas["IssuerTold"];
+export type IssuerList = Schemas["IssuerList"];
+export type CreateIssuer = Schemas["CreateIssuer"];
+export type ChangeIssuer = Schemas["ChangeIssuer"];
+export type ChangeKey = Schemas["ChangeKey"];
+export type KeyChanged = Schemas["KeyChanged"];
+export type Erased = Schemas["Erased"];

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from sekisho.catalog.apis.model import Api
 from sekisho.catalog.model import ModelFacts, ProviderFacts
 from sekisho.identity.issuers.model import Issuer
 from sekisho.identity.projects.model import Member, Project
@@ -16,6 +17,7 @@ REMOVE: Final = "remove"
 
 PROVIDERS: Final = "providers"
 MODELS: Final = "models"
+APIS: Final = "apis"
 PROJECTS: Final = "projects"
 ISSUERS: Final = "issuers"
 
@@ -32,6 +34,7 @@ class Current:
     issuers: Mapping[str, Issuer] = field(default_factory=dict)
     client_secrets: Mapping[str, str] = field(default_factory=dict)
     """Fingerprints by name of the issuer."""
+    apis: Mapping[str, Api] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sekisho.api.configurations.model import (
     ADD,
+    APIS,
     CHANGE,
     ISSUERS,
     MODELS,
@@ -22,6 +23,7 @@ from sekisho.api.configurations.model import (
     PlanError,
 )
 from sekisho.api.configurations.schemas import (
+    ApiDeclared,
     Configuration,
     IssuerDeclared,
     ModelDeclared,
@@ -29,6 +31,7 @@ from sekisho.api.configurations.schemas import (
     ProviderDeclared,
     RateDeclared,
 )
+from sekisho.catalog.apis.model import Api
 from sekisho.catalog.builtins import RESERVED
 from sekisho.catalog.model import ModelFacts, ProviderFacts
 from sekisho.catalog.service import ADDED
@@ -58,6 +61,8 @@ def plan(current: Current, wanted: Configuration, fingerprints: Mapping[str, str
     models = [_model(name, current.models.get(name), each, there) for name, each in sorted((wanted.models or {}).items())]
     alone = {name: each for name, each in current.models.items() if each.provider in there}
     gone = _unnamed(alone, wanted.models, prune, lambda name: current.models[name].origin == ADDED)
+    published = [_api(name, current.apis.get(name), each) for name, each in sorted((wanted.apis or {}).items())]
+    withdrawn = _unnamed(current.apis, wanted.apis, prune, lambda each: True)
     projects = [
         _project(name, current.projects.get(name), current.members.get(name, {}), each, prune)
         for name, each in sorted((wanted.projects or {}).items())
@@ -73,6 +78,8 @@ def plan(current: Current, wanted: Configuration, fingerprints: Mapping[str, str
         *(Change(REMOVE, PROVIDERS, name) for name in pruned),
         *providers,
         *models,
+        *(Change(REMOVE, APIS, name) for name in withdrawn),
+        *published,
         *projects,
         *(Change(REMOVE, PROJECTS, name) for name in ended),
         *issuers,
@@ -165,6 +172,17 @@ def _model(name: str, was: ModelFacts | None, wanted: ModelDeclared, providers: 
     return _change(MODELS, name, was is None, fields)
 
 
+def _api(name: str, was: Api | None, wanted: ApiDeclared) -> Change | None:
+    given = wanted.given()
+    fields = [FieldChange("target", None if was is None else was.target, wanted.target)]
+    usual: Mapping[str, Any] = {"title": "", "description": "", "enabled": True, "defaults": {}}
+    for field, value in usual.items():
+        before = value if was is None else getattr(was, field)
+        if field in given:
+            fields.append(FieldChange(field, dict(before) if field == "defaults" else before, given[field]))
+    return _change(APIS, name, was is None, fields)
+
+
 def _capabilities(given: Iterable[str] | None) -> list[str] | None:
     """In one order; None where nothing is left out."""
     kept = [each for each in CAPABILITIES if given is None or each in set(given)]
@@ -224,7 +242,11 @@ def _issuer(
 
 
 def document(current: Current) -> Configuration:
-    """Everything, with a reference to fill where a secret is stored."""
+    """Everything, with a reference to fill where a secret is stored.
+
+    Of the models those that a provider lists anyway are left out, but for those that an API needs.
+    """
+    targets = {each.target for each in current.apis.values()}
     names = iter(_references((name for name, each in sorted(current.providers.items()) if each.credentials), "API_KEY"))
     providers = {
         name: ProviderDeclared.model_validate(
@@ -247,7 +269,7 @@ def document(current: Current) -> Configuration:
             **({} if each.rate is None else {"rate": RateDeclared(**_prices(each.rate.rate))}),
         )
         for name, each in sorted(current.models.items())
-        if each.origin == ADDED or each.rate is not None
+        if each.origin == ADDED or each.rate is not None or name in targets
     }
     projects = {
         name: ProjectDeclared(
@@ -263,7 +285,19 @@ def document(current: Current) -> Configuration:
         name: IssuerDeclared.model_validate({**shown(each), **({"client_secret": next(secrets)} if each.has_secret else {})})
         for name, each in sorted(current.issuers.items())
     }
-    return Configuration(version=1, providers=providers, models=models, projects=projects, issuers=issuers)
+    published = {
+        name: ApiDeclared.model_validate(
+            {
+                "target": each.target,
+                "title": each.title,
+                "description": each.description,
+                "enabled": each.enabled,
+                "defaults": dict(each.defaults),
+            }
+        )
+        for name, each in sorted(current.apis.items())
+    }
+    return Configuration(version=1, providers=providers, models=models, apis=published, projects=projects, issuers=issuers)
 
 
 def _prices(rate: Rate) -> dict[str, Any]:

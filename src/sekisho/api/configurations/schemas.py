@@ -11,6 +11,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from sekisho.api.configurations.model import Plan
 from sekisho.catalog import schemas as catalog
+from sekisho.catalog.apis import schemas as published
 from sekisho.catalog.settings import CAPABILITIES
 from sekisho.identity.issuers import schemas as houses
 from sekisho.identity.projects import schemas as workspaces
@@ -97,6 +98,23 @@ class ModelDeclared(Declared):
     rate: Annotated[RateDeclared | None, Given] = None
 
 
+class DefaultsDeclared(Declared, published.DefaultsAsked):
+    """All of them together replace what is there."""
+
+
+class ApiDeclared(Declared):
+    target: published.Target = Field(description="The model that serves it, as provider/model.")
+    title: Annotated[published.Title | None, Given] = None
+    description: Annotated[published.Description | None, Given] = None
+    enabled: Annotated[Switch | None, Given] = None
+    defaults: DefaultsDeclared | None = Field(default=None, description="Null: none.")
+
+    def given(self) -> dict[str, Any]:
+        """What is written, as the routes of APIs take it."""
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        return given | ({"defaults": {} if self.defaults is None else self.defaults.given()} if "defaults" in given else {})
+
+
 class ProjectDeclared(Declared):
     title: Annotated[workspaces.Title | None, Given] = None
     description: Annotated[workspaces.Description | None, Given] = None
@@ -135,6 +153,9 @@ class Configuration(Declared):
     providers: Annotated[dict[catalog.Name, ProviderDeclared], Field(max_length=MOST)] | None = None
     models: Annotated[dict[catalog.ModelId, ModelDeclared], Field(max_length=MOST)] | None = Field(
         default=None, description="By canonical id; those that a provider lists and that have no rate need not stand here."
+    )
+    apis: Annotated[dict[published.Name, ApiDeclared], Field(max_length=MOST)] | None = Field(
+        default=None, description="By the name that clients call."
     )
     projects: Annotated[dict[workspaces.Name, ProjectDeclared], Field(max_length=MOST)] | None = None
     issuers: Annotated[dict[houses.Name, IssuerDeclared], Field(max_length=MOST)] | None = None

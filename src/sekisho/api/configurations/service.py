@@ -3,7 +3,7 @@
 A plan is the same work, undone before it is committed: what would be refused when it is applied is refused when it is planned.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
@@ -11,8 +11,9 @@ from typing import Final
 import msgspec
 
 from sekisho.api.configurations import plans
-from sekisho.api.configurations.model import ADD, ISSUERS, MODELS, PROJECTS, PROVIDERS, REMOVE, Change, Current, Plan, PlanError
+from sekisho.api.configurations.model import ADD, APIS, ISSUERS, MODELS, PROJECTS, PROVIDERS, REMOVE, Change, Current, Plan, PlanError
 from sekisho.api.configurations.schemas import (
+    ApiDeclared,
     Configuration,
     IssuerDeclared,
     ModelDeclared,
@@ -20,6 +21,8 @@ from sekisho.api.configurations.schemas import (
     ProjectDeclared,
     ProviderDeclared,
 )
+from sekisho.catalog.apis.model import Api, Draft
+from sekisho.catalog.apis.service import ApiService
 from sekisho.catalog.builtins import RESERVED
 from sekisho.catalog.declarations.service import Declaration, Declarations
 from sekisho.catalog.model import ModelFacts, ProviderFacts
@@ -30,7 +33,6 @@ from sekisho.identity.issuers.service import IssuerService
 from sekisho.identity.people.model import folded
 from sekisho.identity.projects.model import Member, Project
 from sekisho.identity.projects.service import ProjectService
-from sekisho.identity.sessions.service import SessionService
 from sekisho.kit.crypto import Secret, fingerprint
 from sekisho.rest.errors import ApiError, conflict, invalid
 from sekisho.rest.paging import MOST
@@ -53,12 +55,12 @@ class Configurations:
     """What can be done with everything at once."""
 
     def __init__(
-        self, catalog: CatalogService, declarations: Declarations, projects: ProjectService, logins: SessionService, issuers: IssuerService
+        self, catalog: CatalogService, declarations: Declarations, apis: ApiService, projects: ProjectService, issuers: IssuerService
     ) -> None:
         self._catalog = catalog
+        self._apis = apis
         self._declarations = declarations
         self._projects = projects
-        self._logins = logins
         self._issuers = issuers
 
     async def document(self, session: Session, caller: Caller) -> Configuration:
@@ -85,7 +87,7 @@ class Configurations:
 
     async def _apply(self, session: Session, caller: Caller, wanted: PlanConfiguration, expected: str | None) -> Plan:
         # A token that may look after the installation may not, by this detour, do what it was not given.
-        if wanted.providers is not None or wanted.models is not None:
+        if wanted.providers is not None or wanted.models is not None or wanted.apis is not None:
             require(caller, Permission.CATALOG_WRITE)
         if wanted.projects is not None:
             require(caller, Permission.PROJECTS_WRITE)
@@ -140,7 +142,12 @@ class Configurations:
         members = {name: await self._members(session, caller, name) for name in projects}
         issuers = {each.name: each for each in await self._issuers.everything(session)}
         held = {name: await self._issuers.secret_fingerprint(session, each) for name, each in issuers.items() if each.has_secret}
-        return Current(providers, models, projects, members, issuers, held)
+        apis: dict[str, Api] = {}
+        after = ""
+        while published := await self._apis.page(session, MOST, after):
+            apis |= {each.api.name: each.api for each in published}
+            after = published[-1].api.name
+        return Current(providers, models, projects, members, issuers, held, apis)
 
     async def _members(self, session: Session, caller: Caller, project: str) -> dict[str, Member]:
         found: dict[str, Member] = {}
@@ -172,6 +179,8 @@ class Configurations:
             with _placed(change.path):
                 if change.kind == PROVIDERS:
                     await self._do_provider(session, change, (wanted.providers or {}).get(change.name), secrets)
+                elif change.kind == APIS:
+                    await self._do_api(session, change, (wanted.apis or {}).get(change.name))
                 elif change.kind == PROJECTS:
                     await self._do_project(session, caller, change, (wanted.projects or {}).get(change.name))
                 elif change.kind == ISSUERS:
@@ -207,6 +216,15 @@ class Configurations:
             changes = replace(changes, given=frozenset({"enabled"}))
         await self._catalog.change_provider(session, change.name, changes)
 
+    async def _do_api(self, session: Session, change: Change, wanted: ApiDeclared | None) -> None:
+        if wanted is None:
+            await self._apis.remove(session, change.name)
+        elif change.action == ADD:
+            await self._apis.create(session, Draft(change.name, **wanted.given()))
+        else:
+            given = wanted.given()
+            await self._apis.change(session, change.name, {name: given[name] for name in change.changed})
+
     async def _do_issuer(self, session: Session, change: Change, wanted: IssuerDeclared | None, secrets: Mapping[str, Secret]) -> None:
         if wanted is None:
             await self._issuers.remove(session, change.name)
@@ -223,8 +241,7 @@ class Configurations:
     async def _do_project(self, session: Session, caller: Caller, change: Change, wanted: ProjectDeclared | None) -> None:
         name = change.name
         if wanted is None:
-            _, gone = await self._projects.delete(session, caller, name)
-            self._tell(session, gone)
+            await self._projects.delete(session, caller, name)
             return
         if change.action == ADD:
             await self._projects.create(session, caller, name=name, title=wanted.title or name, description=wanted.description or "")
@@ -251,23 +268,15 @@ class Configurations:
             # Whoever makes a project becomes a member of it; here the document says who is.
             written = {folded(email) for email in wanted.members}
             roles |= {email: None for email in there if email not in written}
-        touched = []
         for email, role in roles.items():
             member = there.get(email)
             with _placed(f"members.{email}"):
                 if member is None and role is not None:
-                    member = await self._projects.add_member(session, caller, change.name, email, ProjectRole(role))
+                    await self._projects.add_member(session, caller, change.name, email, ProjectRole(role))
                 elif member is not None and role is None:
                     await self._projects.remove_member(session, caller, change.name, member.user_id)
                 elif member is not None and member.role != role:
                     await self._projects.change_member(session, caller, change.name, member.user_id, ProjectRole(role))
-            touched += [] if member is None else [member.user_id]
-        self._tell(session, touched)
-
-    def _tell(self, session: Session, users: Iterable[str]) -> None:
-        """Let open sockets ask again what these people may see, once it is committed."""
-        for user_id in users:
-            session.afterwards(lambda user_id=user_id: self._logins.endings.tell(frozenset(), user_id))  # type: ignore[misc]
 
 
 def _declaration(name: str, wanted: ModelDeclared, known: ModelFacts | None) -> Declaration:

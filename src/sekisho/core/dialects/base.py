@@ -1,7 +1,8 @@
 """The values that dialects give back, and the helpers that concern JSON as such.
 
-A dialect is a module. It offers `decode_request` (body to `Envelope`), `read_answer` (whole response to `Outcome`), `Scanner` (looks
-through a stream), `error_words` (a provider's error), `render_error` and `render_stream_error` (ours, for its clients).
+A dialect is a module. It offers `decode_request` (body to `Envelope`), `add_defaults` (an API's, where the body has none of them),
+`read_answer` (whole response to `Outcome`), `Scanner` (looks through a stream), `error_words` (a provider's error), `render_error` and
+`render_stream_error` (ours, for its clients).
 """
 
 import re

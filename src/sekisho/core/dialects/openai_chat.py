@@ -81,6 +81,44 @@ def decode_request(body: bytes, most_keys: int) -> Envelope:
     return envelope
 
 
+_LIMITS: Final = ("max_tokens", "max_completion_tokens")
+"""Two names of one bound: a body that has either has it."""
+_SYSTEM: Final = frozenset(("system", "developer"))
+
+
+def add_defaults(envelope: Envelope, capability: str, defaults: tuple[tuple[str, bytes], ...], system_prompt: bytes) -> None:
+    """Put an API's defaults into a request for chat or completions, each where the body has none; embeddings have none to take.
+
+    `system_prompt` goes before the messages of a chat in which no system speaks. Raises EnvelopeError where a member comes twice.
+    """
+    if capability == "embeddings":
+        return
+    body = envelope.body
+    places = locate_members(body)
+    bounded = any(name in places for name in _LIMITS)
+    chat = capability == "chat"
+    members = b""
+    for name, value in defaults:
+        if name in _LIMITS:
+            if not bounded:
+                members += b'"%b":%b,' % (name.encode() if chat else b"max_tokens", value)
+        elif name not in places:
+            members += b'"%b":%b,' % (name.encode(), value)
+    if members:
+        at = body.index(b"{") + 1
+        envelope.splices = (*envelope.splices, (at, at, members))
+    if system_prompt and chat and "messages" in places:
+        start, end = places["messages"]
+        try:
+            speakers = shapes.decode_speakers(body[start:end])
+        except (msgspec.MsgspecError, RecursionError):
+            # The provider says what is wrong with its messages.
+            return
+        if not any(each.role in _SYSTEM for each in speakers):
+            at = start + 1
+            envelope.splices = (*envelope.splices, (at, at, system_prompt + b"," if speakers else system_prompt))
+
+
 def _has_few_quotes(body: bytes) -> bool:
     """Found by jumps from quote to quote, which pass a picture at the speed of memory; given up where there are many."""
     at = body.find(b'"')

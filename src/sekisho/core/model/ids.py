@@ -28,3 +28,17 @@ def plain_key(public_id: str, secret: str) -> str:
 
 def canonical_model(provider: str, model: str) -> str:
     return f"{provider}/{model}"
+
+
+def recorded_model(api: str, model_id: str) -> str:
+    """How a record names what was called through an API: `<api>@<provider>/<model>`."""
+    return f"{api}@{model_id}"
+
+
+def split_recorded(recorded: str) -> tuple[str, str]:
+    """The API of such a name and the model that served; the API is empty where a call named none.
+
+    Names of APIs and of providers hold neither `@` nor `/`, so an `@` before the first `/` is ours, and any other is the model's.
+    """
+    api, at, model = recorded.partition("@")
+    return (api, model) if at and "/" not in api else ("", recorded)

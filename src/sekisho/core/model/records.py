@@ -9,6 +9,8 @@ from typing import Final
 
 import msgspec
 
+from sekisho.core.model.ids import split_recorded
+
 STAGES: Final = ("receive", "screen", "authenticate", "body", "route", "admit", "connect", "first_byte", "relay")
 """Names of the own times in `CallEnded.stages`, in order. `receive` is from the accept (or the first byte of a further request on
 the connection) to the end of the head; `connect` includes sending; `first_byte` and `relay` are waits for the upstream."""
@@ -34,12 +36,23 @@ class CallBegan(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="b")
     key_label: str
     project: str
     model: str
+    """The model's id; through an API, that name before it (`ids.recorded_model`). Whoever reads it takes `api` and `served`."""
     provider: str
     upstream_model: str
     credential_id: str
     stream: bool
     client_request_id: str = ""
     user_agent: str = ""
+
+    @property
+    def api(self) -> str:
+        """The API that the call named; empty where it named a model."""
+        return split_recorded(self.model)[0]
+
+    @property
+    def served(self) -> str:
+        """The model that was asked, by its canonical id."""
+        return split_recorded(self.model)[1]
 
 
 class CallEnded(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="e"):

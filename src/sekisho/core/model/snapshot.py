@@ -69,6 +69,21 @@ class Model(msgspec.Struct, frozen=True, gc=False):
     """Overrides the provider's, likewise."""
 
 
+class Api(msgspec.Struct, frozen=True, gc=False):
+    """What a user publishes: a name of its own for one model, and what is sent along where a caller's body says nothing of it."""
+
+    name: str
+    target: str
+    """Canonical id; that model may have gone meanwhile."""
+    enabled: bool = True
+    defaults: tuple[tuple[str, bytes], ...] = ()
+    """Members of the request body by name, each value as JSON."""
+    system_prompt: bytes = b""
+    """A whole message as JSON; empty where there is none."""
+    created: int = 0
+    """Seconds since the epoch, as the model list shows it."""
+
+
 class Key(msgspec.Struct, frozen=True, gc=False):
     """What the hot path knows of a client's key. A key under rotation has two entries that differ in digest and expiry."""
 
@@ -78,7 +93,7 @@ class Key(msgspec.Struct, frozen=True, gc=False):
     label: str
     project: str
     models: tuple[str, ...] | None = None
-    """Canonical ids, or `provider/*`; None means all."""
+    """Canonical ids, `provider/*`, or names of APIs; None means all."""
     rpm: int | None = None
     tpm: int | None = None
     concurrency: int | None = None
@@ -94,3 +109,4 @@ class Catalog(msgspec.Struct, frozen=True, gc=False):
     """A random name of this installation, sent upstream in `via`, by which a loop is recognised."""
     providers: tuple[Provider, ...]
     models: tuple[Model, ...]
+    apis: tuple[Api, ...] = ()

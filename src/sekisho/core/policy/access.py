@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote
 
-from sekisho.core.model.snapshot import Catalog, Key, Model, Provider
+from sekisho.core.model.snapshot import Api, Catalog, Key, Model, Provider
 
 ALIAS: Final = "flm://"
 """An older system's spelling of a model id, still accepted in front of ours."""
@@ -13,7 +13,7 @@ ALIAS: Final = "flm://"
 class Directory:
     """The models of one snapshot by every name they answer to."""
 
-    __slots__ = ("_names", "catalog", "models", "providers")
+    __slots__ = ("_names", "_published", "apis", "catalog", "models", "providers")
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
@@ -24,10 +24,15 @@ class Directory:
             # The first of two providers of the same model keeps the bare name: order is the operator's.
             names.setdefault(model.upstream_model, model)
         names.update(self.models)
+        self.apis: dict[str, Api] = {api.name: api for api in catalog.apis}
+        entries = [entry_of(api) for api in catalog.apis]
+        # A name that was published stays what it is, whatever models come later.
+        names.update((entry.id, entry) for entry in entries)
+        self._published = [entry for api, entry in zip(catalog.apis, entries, strict=True) if api.enabled and api.target in self.models]
         self._names = names
 
     def find(self, name: str) -> Model | None:
-        """The model of a canonical id, an `flm://` id or a bare model name; None where there is none."""
+        """The model of a canonical id, an `flm://` id or a bare model name, or the entry of an API; None where there is none."""
         model = self._names.get(name)
         if model is None and name.startswith(ALIAS):
             model = self._names.get(name[len(ALIAS) :])
@@ -38,12 +43,21 @@ class Directory:
         return self.find(name) or self.find(unquote(name))
 
     def visible(self, key: Key) -> list[Model]:
-        """Exactly the models that a key may call."""
-        return [model for model in self.models.values() if may_use(key, model)]
+        """Exactly the models that a key may call, and the entries of the APIs."""
+        return [model for model in (*self.models.values(), *self._published) if may_use(key, model)]
+
+
+def entry_of(api: Api) -> Model:
+    """How an API stands among the models: of no provider, and serving nothing by itself.
+
+    So a scope covers it by its own name only, and a call that names it comes to where a call is refused that asks too much of a model:
+    those that name none pay nothing for it.
+    """
+    return Model(id=api.name, provider="", upstream_model=api.name, capabilities=(), created=api.created)
 
 
 def may_use(key: Key, model: Model) -> bool:
-    """Whether a key's scope covers a model."""
+    """Whether a key's scope covers a model, or the entry of an API."""
     scope = key.models
     return scope is None or model.id in scope or f"{model.provider}/*" in scope
 

@@ -45,11 +45,18 @@ class Response(msgspec.Struct, gc=False):
     usage: Usage | None = None
 
 
+class Speaker(msgspec.Struct, gc=False):
+    """Who says a message."""
+
+    role: str | None = None
+
+
 class AnyObject(msgspec.Struct, gc=False):
     """Accepts any JSON object: validates the syntax, keeps nothing."""
 
 
 decode_request: Final = msgspec.json.Decoder(Request).decode
 decode_response: Final = msgspec.json.Decoder(Response).decode
+decode_speakers: Final = msgspec.json.Decoder(list[Speaker]).decode
 decode_any_object: Final = msgspec.json.Decoder(AnyObject).decode
 encode: Final = msgspec.json.Encoder().encode

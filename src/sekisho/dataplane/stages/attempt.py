@@ -86,7 +86,7 @@ async def _wake(x: Exchange, plane: Plane, target: Target) -> Target | None:
     wait = x.pending = plane.link.wake(target.model.id)
     reason = await wait
     x.pending = None
-    awake = plane.targets.find(target.model.id)
+    awake = plane.targets.find(target.recorded)
     if isinstance(reason, Fault):
         x.fault = reason
     elif reason is not None or awake is None or awake.asleep:
@@ -120,7 +120,7 @@ def _begin(x: Exchange, plane: Plane, target: Target) -> None:
             key.id,
             key.label,
             key.project,
-            model.id,
+            target.recorded,
             model.provider,
             model.upstream_model,
             x.credential.id if x.credential is not None else "",

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from sekisho import __version__
-from sekisho.core.model.ids import SANDBOX
+from sekisho.core.model.ids import SANDBOX, recorded_model
 from sekisho.core.model.snapshot import Catalog, Credential, Model, Provider, Timeouts
 from sekisho.core.wire.http1.writers import field_value
 
@@ -39,7 +39,7 @@ class Origin:
 
 
 class Target:
-    """One model as a call uses it."""
+    """One model as a call uses it, by itself or through an API."""
 
     __slots__ = (
         "_credentials",
@@ -52,13 +52,16 @@ class Target:
         "origin",
         "provider",
         "quoted_model",
+        "recorded",
         "reply_fields",
         "sandbox",
         "timeouts",
         "via",
     )
 
-    def __init__(self, model: Model, provider: Provider, origin: Origin | None, base_path: str, host_header: bytes, via: bytes) -> None:
+    def __init__(
+        self, model: Model, provider: Provider, origin: Origin | None, base_path: str, host_header: bytes, via: bytes, api: str = ""
+    ) -> None:
         self.model = model
         self.provider = provider
         self.origin = origin
@@ -70,10 +73,18 @@ class Target:
         """Whether the built-in engine must be woken first."""
         self.timeouts: Timeouts = provider.timeouts
         self.quoted_model = msgspec.json.encode(model.upstream_model)
+        self.recorded = recorded_model(api, model.id) if api else model.id
+        """What the record calls it, and `Targets.find` finds it by."""
         self.reply_fields = b"x-sekisho-provider: %b\r\nx-sekisho-model: %b\r\n" % (field_value(provider.name), field_value(model.id))
+        if api:
+            self.reply_fields += b"x-sekisho-api: %b\r\n" % field_value(api)
         self._credentials = (model.credential,) if model.credential is not None else provider.credentials
         self._turns = [0] * len(self._credentials)
         self._heads: dict[tuple[str, str], bytes] = {}
+
+    def through(self, api: str) -> "Target":
+        """The same target, called through an API."""
+        return Target(self.model, self.provider, self.origin, self.base_path, self.host_header, self.via, api)
 
     @property
     def credentials(self) -> int:
@@ -133,10 +144,16 @@ class Targets:
                 by_model[model.id] = Target(model, provider, origin, path, host, via)
             else:
                 by_model[model.id] = Target(model, provider, None, "", b"", via)
+        for api in catalog.apis:
+            target = by_model.get(api.target)
+            if target is not None:
+                published = target.through(api.name)
+                by_model[published.recorded] = published
         self._by_model = by_model
 
-    def find(self, model_id: str) -> Target | None:
-        return self._by_model.get(model_id)
+    def find(self, recorded: str) -> Target | None:
+        """The target of a model's id, or of a model through an API as `recorded_model` spells it; None where there is none."""
+        return self._by_model.get(recorded)
 
     def _origin(self, base_url: str, ca_bundle: str | None) -> tuple[Origin, str, bytes]:
         found = self._origins.get((base_url, ca_bundle))

@@ -10,19 +10,15 @@ from fastapi.responses import StreamingResponse
 from sekisho.identity.departures import schemas
 from sekisho.identity.departures.service import DepartureService
 from sekisho.identity.logins.service import LoginService
-from sekisho.identity.people.service import UserService
+from sekisho.identity.people.schemas import Confirmed
 from sekisho.identity.sessions import cookies
 from sekisho.identity.tokens.service import account_of
-from sekisho.kit.crypto import Secret
 from sekisho.rest.routing import OwnAccount, ReadUsers, WriteUsers, guarded_router, provided
-from sekisho.storage.session import Sessions
 
 router = guarded_router("people")
 
 Departures = Annotated[DepartureService, provided(DepartureService)]
 Logins = Annotated[LoginService, provided(LoginService)]
-Users = Annotated[UserService, provided(UserService)]
-Transactions = Annotated[Sessions, provided(Sessions)]
 
 MEDIA: Final = "application/jsonl"
 
@@ -47,18 +43,13 @@ async def erase_me(
     caller: OwnAccount,
     request: Request,
     response: Response,
-    body: schemas.EraseMe,
+    body: Confirmed,
     departures: Departures,
     logins: Logins,
-    users: Users,
-    sessions: Transactions,
 ) -> schemas.Erased:
     """Leave: the account is gone, and what you did names a pseudonym. There is no way back."""
     user_id = account_of(caller)
-    async with sessions.read() as session:
-        user = await users.find(session, user_id)
-    if user.has_password:
-        await logins.confirm(user_id, Secret(body.current_password or ""), caller)
+    await logins.confirm(user_id, body.password(), caller)
     pseudonym = await departures.erase(user_id, caller)
     cookies.take(request, response)
     return schemas.Erased(id=user_id, pseudonym=pseudonym)
@@ -66,8 +57,8 @@ async def erase_me(
 
 @router.post("/api/users/{user_id}/erase")
 async def erase_user(caller: WriteUsers, user_id: str, departures: Departures) -> schemas.Erased:
-    """Let somebody go: the account is gone, and what they did names a pseudonym. There is no way back."""
-    return schemas.Erased(id=user_id, pseudonym=await departures.erase(user_id, caller))
+    """Let somebody else go: the account is gone, and what they did names a pseudonym. There is no way back."""
+    return schemas.Erased(id=user_id, pseudonym=await departures.erase_another(user_id, caller))
 
 
 def _lines(departures: DepartureService, user_id: str) -> StreamingResponse:

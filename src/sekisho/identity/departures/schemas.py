@@ -2,12 +2,7 @@
 
 from pydantic import Field
 
-from sekisho.identity.people.schemas import PlainPassword
-from sekisho.rest.schemas import Asked, Told
-
-
-class EraseMe(Asked):
-    current_password: PlainPassword | None = Field(default=None, description="Needed by whoever has one.")
+from sekisho.rest.schemas import Told
 
 
 class Erased(Told):

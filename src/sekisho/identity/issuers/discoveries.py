@@ -5,7 +5,9 @@ too, or on a public one. A token that names a key we do not know makes us ask ag
 whoever can send us tokens could make us flood the issuer.
 """
 
+import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Never
@@ -67,14 +69,21 @@ class Discoveries:
         self._known: dict[Asked, _Known] = {}
         self._exchanging = 0
         self._failed: dict[Asked, tuple[float, RejectedError]] = {}
+        self._asking: defaultdict[Asked, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def forget(self) -> None:
         """Ask everything anew: an issuer was changed."""
         self._known.clear()
         self._failed.clear()
+        # Whoever waits goes on with the lock that they have.
+        self._asking.clear()
 
     async def discover(self, asked: Asked) -> Discovery:
-        """The addresses; raises RejectedError where the issuer does not give good ones."""
+        """The addresses; raises RejectedError where the issuer does not give good ones. Of many who ask at once one asks the issuer."""
+        async with self._asking[asked]:
+            return await self._discover(asked)
+
+    async def _discover(self, asked: Asked) -> Discovery:
         known = self._known.get(asked)
         now = self._clock.monotonic()
         if known is not None and now - known.discovered_at < KEPT_SECONDS:
@@ -85,7 +94,7 @@ class Discoveries:
         try:
             discovery = await self._ask_itself(asked)
         except RejectedError as error:
-            self._failed[asked] = (now, error)
+            self._failed[asked] = (self._clock.monotonic(), error)
             raise
         self._known[asked] = _Known(discovery, now)
         self._failed.pop(asked, None)

@@ -152,9 +152,8 @@ async def callback(
         _keep(request, response, "", 0)
         return response
     response = RedirectResponse(path, 303)
-    # One cookie to an answer: the doors join headers of one name. What the browser kept of the login ends by itself, and opens nothing
-    # without the issuer's code, which is used up.
     cookies.give(request, response, done.begun)
+    _keep(request, response, "", 0)
     return response
 
 

@@ -8,7 +8,7 @@ its reason.
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from sekisho.core.model.ids import readable
 from sekisho.egress.client import Egress, EgressError, Origin, origin_of
@@ -16,11 +16,11 @@ from sekisho.identity.issuers import flows, idtokens, repository
 from sekisho.identity.issuers.discoveries import Asked, Discoveries
 from sekisho.identity.issuers.idtokens import Claims, Expected, RejectedError, UnknownKeyError
 from sekisho.identity.issuers.model import Identity, Issuer, place, shown
+from sekisho.identity.logins.failures import Source
 from sekisho.identity.logins.model import LoggedIn, Place
 from sekisho.identity.logins.service import LoginService
 from sekisho.identity.people.model import User
 from sekisho.identity.people.service import UserService
-from sekisho.identity.sessions.service import SessionService
 from sekisho.kit.clock import Clock
 from sekisho.kit.crypto import KeyRing, SealError, Secret, digest_of, fingerprint
 from sekisho.kit.net import is_loopback
@@ -28,9 +28,6 @@ from sekisho.rest import versions
 from sekisho.rest.errors import ApiError, conflict, invalid, not_found
 from sekisho.rest.permissions import Caller, Role
 from sekisho.storage.session import Session, Sessions
-
-ROWS_PER_MINUTE: Final = 30
-"""Refused logins of one issuer that are written down in a minute; of the others their number is."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +50,6 @@ class Begun:
     cookie: Secret
 
 
-@dataclass
-class _Refused:
-    since: float
-    written: int = 0
-    suppressed: int = 0
-
-
 class IssuerService:
     """What can be done with issuers."""
 
@@ -70,17 +60,14 @@ class IssuerService:
         egress: Egress,
         transactions: Sessions,
         users: UserService,
-        sessions: SessionService,
         logins: LoginService,
     ) -> None:
         self._clock = clock
         self._ring = ring
         self._transactions = transactions
         self._users = users
-        self._sessions = sessions
         self._logins = logins
         self._discoveries = Discoveries(egress, clock)
-        self._refused: dict[str, _Refused] = {}
 
     # Setting up
 
@@ -214,8 +201,6 @@ class IssuerService:
             return idtokens.validate(token, await self._discoveries.keys(asked, again=True), expected, now, issuer.groups_claim)
 
     async def _admit(self, issuer: Issuer, claims: Claims, where: Place, by: Caller) -> LoggedIn:
-        turned: list[str] = []
-
         async def work(session: Session) -> LoggedIn:
             known = await repository.identity(session.connection, issuer.issuer, claims.subject)
             role = issuer.role_for(claims.groups)
@@ -229,19 +214,14 @@ class IssuerService:
                     raise RejectedError("no_role", "none of this person's groups may come in here")
                 if role is not user.role:
                     user = (await self._users.change(session, user.id, Caller(Role.ADMIN, f"issuer {issuer.name}"), role=role)).user
-                    turned.append(user.id)
             return await self._logins.admit(session, user, where)
 
         try:
-            done = (await self._transactions.transact(work, by=by)).value
+            return (await self._transactions.transact(work, by=by)).value
         except ApiError as error:
             if error.refusal.status >= 500:
                 raise
             raise RejectedError(error.refusal.code, error.refusal.message) from None
-        for user_id in turned:
-            # What was open before belongs to another role.
-            self._sessions.endings.tell(frozenset(), user_id)
-        return done
 
     async def _newcomer(self, session: Session, issuer: Issuer, claims: Claims, role: Role | None) -> User:
         """Who was never here by this issuer: a new account, or one that is there, where that was allowed."""
@@ -275,24 +255,9 @@ class IssuerService:
         await repository.set_secret(session.connection, issuer_id, sealed)
 
     async def _write_down(self, issuer: Issuer, error: RejectedError, by: Caller) -> None:
-        """A row of the audit, unless there were too many: strangers can bring about as many as they like."""
-        now = self._clock.monotonic()
-        refused = self._refused.get(issuer.id)
-        if refused is None or now - refused.since >= 60:
-            refused = self._refused[issuer.id] = _Refused(now, 0, refused.suppressed if refused is not None else 0)
-        if refused.written >= ROWS_PER_MINUTE:
-            refused.suppressed += 1
-            return
-        refused.written += 1
-        suppressed, refused.suppressed = refused.suppressed, 0
-        after: dict[str, object] = {"reason": error.reason, "message": str(error)}
-        if suppressed:
-            after["others_not_written"] = suppressed
-
-        async def work(session: Session) -> None:
-            session.record("login.refused", "issuer", issuer.id, after=after)
-
-        await self._transactions.transact(work, by=by)
+        """A row of the audit, unless there were too many."""
+        source = Source("login.refused", "issuer", issuer.id)
+        await self._logins.failures.write(source, "issuer", issuer.id, {"reason": error.reason, "message": str(error)}, by)
 
 
 def origin_of_issuer(issuer: Issuer) -> Origin:

@@ -7,7 +7,6 @@ from fastapi import Response
 from sekisho.identity.links import schemas
 from sekisho.identity.links.service import Asked, LinkService
 from sekisho.identity.people.passwords import Passwords, require_good
-from sekisho.identity.sessions.service import SessionService
 from sekisho.rest import paging, repeats
 from sekisho.rest.permissions import Role
 from sekisho.rest.routing import Public, ReadUsers, WriteUsers, guarded_router, provided
@@ -17,7 +16,6 @@ router = guarded_router("people")
 
 Links = Annotated[LinkService, provided(LinkService)]
 Hashes = Annotated[Passwords, provided(Passwords)]
-Logins = Annotated[SessionService, provided(SessionService)]
 Repeats = Annotated[repeats.Repeats, provided(repeats.Repeats)]
 Transactions = Annotated[Sessions, provided(Sessions)]
 
@@ -79,15 +77,12 @@ async def create_reset_link(
 
 
 @router.post("/api/auth/reset")
-async def use_reset_link(
-    caller: Public, body: schemas.UseReset, links: Links, hashes: Hashes, logins: Logins, sessions: Transactions
-) -> schemas.ResetDone:
+async def use_reset_link(caller: Public, body: schemas.UseReset, links: Links, hashes: Hashes, sessions: Transactions) -> schemas.ResetDone:
     """Set the password that a reset link allows. All sessions of the person end; log in with the new one."""
     async with sessions.read() as session:
         # Before the costly part: a stranger's guess costs one look-up.
         _, user = await links.reset_of(session, body.token)
     require_good(body.password, user.email, user.name)
     hashed = await hashes.hash(body.password)
-    done = await sessions.transact(lambda session: links.reset(session, body.token, hashed), by=caller)
-    logins.endings.tell(done.value.ended)
+    await sessions.transact(lambda session: links.reset(session, body.token, hashed), by=caller)
     return schemas.ResetDone(email=user.email)

@@ -106,13 +106,21 @@ class LinkService:
         await self._require_maker(session, found.made_by, needed)
         return found
 
+    async def promised(self, session: Session, invitation: str, email: str) -> Role:
+        """What an invitation makes of whoever has this address (folded). Raises ApiError 404, and 422 for another address."""
+        return (await self._for(session, invitation, email)).role
+
     async def redeem(self, session: Session, invitation: str, email: str) -> Role:
         """Use an invitation up for this address (folded); what the new user becomes. Raises ApiError 404, and 422 for another address."""
+        found = await self._for(session, invitation, email)
+        await repository.change(session.connection, found.id, used_at=self._clock.now())
+        return found.role
+
+    async def _for(self, session: Session, invitation: str, email: str) -> Invitation:
         found = await self.invitation(session, invitation)
         if found.email != folded(email):
             raise invalid("this invitation is for another address; register with the one that it was sent to", "email", "wrong_address")
-        await repository.change(session.connection, found.id, used_at=self._clock.now())
-        return found.role
+        return found
 
     async def redeemed(self, session: Session, invitation: str, user_id: str) -> None:
         """The user is there now: make them the member that was promised."""
@@ -127,7 +135,7 @@ class LinkService:
 
     async def issue_reset(self, session: Session, caller: Caller, user_id: str, expires_in: int) -> IssuedLink:
         """A link by which somebody sets a new password; one before it ends. `expires_in` in seconds. Raises ApiError."""
-        user = await self._users.touchable(session, user_id, caller)
+        user = await self._users.another(session, user_id, caller)
         if user.deactivated_at is not None:
             raise conflict(f"{user.email} is deactivated; let them in again first", None, "user_deactivated")
         now = self._clock.now()

@@ -129,9 +129,7 @@ async def change_me(caller: OwnAccount, body: schemas.ChangeMe, users: Users, lo
     if given.get("name", "") is None or given.get("email", "") is None:
         raise invalid("name and email cannot be null; leave them out to keep them", None)
     if body.email is not None:
-        if body.current_password is None:
-            raise invalid("current_password: a new address needs your password", "current_password", "missing_field")
-        await logins.confirm(user_id, Secret(body.current_password), caller)
+        await logins.confirm(user_id, body.password(), caller)
     done = await sessions.transact(lambda session: users.change_own(session, user_id, given), by=caller)
     return UserTold.of(done.value)
 

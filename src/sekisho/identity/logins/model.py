@@ -33,6 +33,10 @@ class SecondFactor(Protocol):
 class Invitations(Protocol):
     """Redeems what lets somebody register who was invited."""
 
+    async def promised(self, session: Session, invitation: str, email: str) -> Role:
+        """What a new user of this address (folded) would become; nothing is used up. Raises ApiError where it opens nothing."""
+        ...
+
     async def redeem(self, session: Session, invitation: str, email: str) -> Role:
         """Use an invitation up for this address (folded); what the new user becomes. Raises ApiError where it opens nothing."""
         ...

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from sekisho.identity.logins.model import LoggedIn
-from sekisho.identity.people.schemas import Email, Language, PersonName, PersonTold, PlainPassword, person
+from sekisho.identity.people.schemas import Confirmed, Email, Language, PersonName, PersonTold, PlainPassword, person
 from sekisho.identity.sessions.model import Begun
 from sekisho.rest.schemas import Asked, OneLine, Time, Told
 
@@ -49,13 +49,12 @@ class Refresh(Asked):
     refresh_token: Token
 
 
-class ChangeMe(Asked):
+class ChangeMe(Confirmed):
     """What is left out stays as it is. A new address needs the password."""
 
     name: PersonName | None = None
     email: Email | None = None
     language: Language | None = None
-    current_password: PlainPassword | None = None
 
 
 class ChangePassword(Asked):

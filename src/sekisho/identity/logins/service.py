@@ -11,17 +11,19 @@ from typing import Final
 
 from sekisho.core.model.errors import Kind, Refusal
 from sekisho.identity.logins import repository
+from sekisho.identity.logins.failures import Failures, Source
 from sekisho.identity.logins.model import Factor, Invitations, LoggedIn, Place, SecondFactor, Typed
 from sekisho.identity.logins.throttles import Attempt, Throttle
 from sekisho.identity.people.model import User, folded
 from sekisho.identity.people.passwords import Passwords, require_good
 from sekisho.identity.people.service import Changed, UserService
 from sekisho.identity.sessions.model import CONSOLE, TOKENS, Begun, LoginSession
-from sekisho.identity.sessions.service import SessionService
+from sekisho.identity.sessions.service import FRESH, SessionService
 from sekisho.identity.sessions.settings import People
-from sekisho.kit.clock import Clock
+from sekisho.kit.clock import SECOND, Clock
 from sekisho.kit.crypto import Secret, sha256, token
-from sekisho.rest.errors import ApiError, conflict
+from sekisho.kit.net import source_group
+from sekisho.rest.errors import ApiError, conflict, invalid
 from sekisho.rest.permissions import Caller, Role
 from sekisho.storage.session import Session, Sessions
 
@@ -42,8 +44,8 @@ class LoginService:
         sessions: SessionService,
         passwords: Passwords,
         settings: People,
-        second_factor: SecondFactor | None = None,
-        invitations: Invitations | None = None,
+        second_factor: SecondFactor,
+        invitations: Invitations,
     ) -> None:
         self._clock = clock
         self._transactions = transactions
@@ -54,6 +56,8 @@ class LoginService:
         self._second_factor = second_factor
         self._invitations = invitations
         self._throttle = Throttle()
+        self.failures = Failures(clock, transactions)
+        """What is written down of them."""
 
     @property
     def registration(self) -> str:
@@ -104,10 +108,15 @@ class LoginService:
             raise _no_registration("registration_closed", "accounts are made by an administrator here; ask one")
         if invitation is None and self._settings.registration != "open":
             raise _no_registration("invitation_required", "an account needs an invitation here; open the link that you were sent")
+        account = folded(typed.email)
+        # Counted where it comes from and nowhere else: whoever tries from many places keeps nobody else from registering.
+        attempt = self._attempt(_REGISTER, place, known=True)
         async with self._transactions.read() as session:
             if not await self._users.claimed(session):
                 raise conflict("this installation is not set up yet; open its setup link first", None, "setup_required")
-        attempt = self._attempt(_REGISTER, place, known=False)
+            if invitation is not None:
+                # Before the costly part: a stranger's guess costs one look-up.
+                await self._invitations.promised(session, invitation.reveal(), account)
         try:
             require_good(typed.password.reveal(), typed.email, name)
             hashed = await self._passwords.hash(typed.password.reveal())
@@ -118,9 +127,9 @@ class LoginService:
         async def work(session: Session) -> LoggedIn:
             role = Role(self._settings.registration_role)
             if invitation is not None:
-                role = await self._redeem(session, invitation, typed.email)
+                role = await self._invitations.redeem(session, invitation.reveal(), account)
             user = await self._users.create(session, email=typed.email, name=name, role=role, password=hashed, language=language)
-            if invitation is not None and self._invitations is not None:
+            if invitation is not None:
                 await self._invitations.redeemed(session, invitation.reveal(), user.id)
             return await self._begin(session, user, CONSOLE, place)
 
@@ -138,6 +147,7 @@ class LoginService:
         # Most of a storm ends here, before anything is read.
         if (wait := self._throttle.waiting(_LOGIN + account, place.address, self._clock.monotonic())) > 0:
             raise _too_many(wait)
+        self._passwords.require_room()
         async with self._transactions.read() as session:
             user = await self._users.by_email(session, account)
             kept = None if user is None else await self._users.password(session, user.id)
@@ -158,7 +168,7 @@ class LoginService:
             now = await self._users.find(session, user.id)
             if now.deactivated_at is not None or await self._users.password(session, user.id) != kept:
                 return None
-            factor = Factor.PASSED if self._second_factor is None else await self._second_factor.verify(session, user.id, typed.code)
+            factor = await self._second_factor.verify(session, user.id, typed.code)
             if factor is not Factor.PASSED:
                 return factor
             return await self._begin(session, now, TOKENS if tokens else CONSOLE, place, anew)
@@ -193,7 +203,10 @@ class LoginService:
                 )
             return done
 
-        done = (await self._transactions.transact(work, by=by)).value
+        async with self._transactions.read() as session:
+            # Strangers' guesses do not queue up where people write.
+            known = await self._sessions.knows_refresh(session, text.reveal())
+        done = (await self._transactions.transact(work, by=by)).value if known else None
         if isinstance(done, Begun):
             return done
         raise _unauthorised("invalid_refresh_token", "the refresh token opens nothing (any more); log in again")
@@ -206,8 +219,18 @@ class LoginService:
         work = partial(self._users.set_password, user_id=user_id, password=hashed, keep=by.session_id)
         return (await self._transactions.transact(work, by=by)).value
 
-    async def confirm(self, user_id: str, password: Secret, by: Caller) -> None:
-        """Make sure that it is still this person who asks, before something grave; raises ApiError 403, 429, 503."""
+    async def confirm(self, user_id: str, password: Secret | None, by: Caller) -> None:
+        """Make sure that it is still this person who asks, before something grave: by their password, or where they have none, by a
+        login that is no older than `sessions.service.FRESH`. Raises ApiError 403, 422, 429, 503.
+        """
+        async with self._transactions.read() as session:
+            user = await self._users.find(session, user_id)
+            if not user.has_password:
+                if by.session_id is None or not await self._sessions.is_fresh(session, by.session_id):
+                    raise _too_old()
+                return
+        if password is None:
+            raise invalid("current_password: this needs your password", "current_password", "missing_field")
         await self._confirmed(user_id, password, by)
 
     async def _confirmed(self, user_id: str, password: Secret, by: Caller) -> User:
@@ -236,11 +259,8 @@ class LoginService:
 
     async def _refuse(self, attempt: Attempt, by: Caller, action: str, kind: str, object_id: str, error: ApiError) -> LoggedIn:
         """Write down that it failed, and fail."""
-
-        async def work(session: Session) -> None:
-            session.record(action, kind, object_id, after={"reason": error.refusal.code})
-
-        await self._transactions.transact(work, by=by)
+        source = Source(action, "address", source_group(by.address))
+        await self.failures.write(source, kind, object_id, {"reason": error.refusal.code}, by)
         raise error
 
     async def _begin(self, session: Session, user: User, kind: str, place: Place, password: str | None = None) -> LoggedIn:
@@ -253,11 +273,6 @@ class LoginService:
     async def _commit(self, work: Callable[[Session], Awaitable[LoggedIn]], by: Caller, email: str) -> LoggedIn:
         """Somebody who makes an account is who it is for."""
         return (await self._transactions.transact(work, by=replace(by, name=folded(email)))).value
-
-    async def _redeem(self, session: Session, invitation: Secret, email: str) -> Role:
-        if self._invitations is None:
-            raise _no_registration("invitation_invalid", "this invitation opens nothing; ask for a new one")
-        return await self._invitations.redeem(session, invitation.reveal(), folded(email))
 
     async def _require_unclaimed(self, session: Session) -> None:
         if await self._users.claimed(session):
@@ -279,6 +294,11 @@ def _too_many(seconds: int) -> ApiError:
 
 def _wrong() -> ApiError:
     return _unauthorised("invalid_credentials", "the e-mail or the password is wrong")
+
+
+def _too_old() -> ApiError:
+    message = f"your login is older than {FRESH // SECOND // 60} minutes; log out, log in again, and repeat this"
+    return ApiError(Refusal(403, Kind.PERMISSION, "fresh_login_required", message))
 
 
 def _deactivated() -> ApiError:

@@ -89,14 +89,14 @@ async def set_password(
     hashes: Hashes,
     sessions: Transactions,
 ) -> schemas.UserTold:
-    """Give somebody a password; all their sessions end."""
+    """Give somebody else a password; all their sessions end."""
     async with sessions.read() as session:
-        user = await users.touchable(session, user_id, caller)
+        user = await users.another(session, user_id, caller)
     require_good(body.password, user.email, user.name)
     hashed = await hashes.hash(body.password)
 
     async def change(session: Session) -> Changed:
-        await users.touchable(session, user_id, caller)
+        await users.another(session, user_id, caller)
         return await users.set_password(session, user_id, hashed)
 
     done = await sessions.transact(change, by=caller)

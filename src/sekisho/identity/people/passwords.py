@@ -23,7 +23,9 @@ from sekisho.rest.errors import ApiError, invalid
 
 T = TypeVar("T")
 
-_LOWEST: Final = 10
+_LOWER: Final = 5
+"""Added to the niceness of the node, which has been added to that of the workers: about a third of the share of each."""
+_LOWEST: Final = 19
 _OBVIOUS: Final = frozenset(
     (
         "123456789012", "1234567890123", "12345678901234", "123123123123", "administrator", "adminadminadmin", "changemechangeme",
@@ -62,6 +64,12 @@ class Passwords:
         """Whether this is the password; without one that is kept it is not, at the same cost. Raises ApiError 503."""
         return await self._run(lambda: self._compare(_normal(password[: 4 * LONGEST]), kept))
 
+    def require_room(self) -> None:
+        """Raises ApiError 503 where too many wait already, before anything else is done for one more."""
+        if self._waiting >= self._most:
+            message = "too many passwords are being looked at; try again in a moment"
+            raise ApiError(Refusal(503, Kind.OVERLOADED, "logins_busy", message, retry_after=2, should_retry=True))
+
     def is_dated(self, kept: str) -> bool:
         """Whether what is kept was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(kept)
@@ -79,9 +87,7 @@ class Passwords:
             return False
 
     async def _run(self, work: Callable[[], T]) -> T:
-        if self._waiting >= self._most:
-            message = "too many passwords are being looked at; try again in a moment"
-            raise ApiError(Refusal(503, Kind.OVERLOADED, "logins_busy", message, retry_after=2, should_retry=True))
+        self.require_room()
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
@@ -98,4 +104,5 @@ def _be_modest() -> None:
     # On Linux a thread has a niceness of its own; elsewhere it would be the whole process's.
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST)
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, min(_LOWEST, os.getpriority(os.PRIO_PROCESS, thread) + _LOWER))

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 from sekisho.identity.people.model import User
 from sekisho.identity.people.settings import LONGEST
 from sekisho.identity.sessions.model import LoginSession
+from sekisho.kit.crypto import Secret
 from sekisho.rest.permissions import Role
 from sekisho.rest.schemas import Asked, OneLine, Time, Told
 
@@ -74,6 +75,18 @@ class ChangeUser(Asked):
     role: GivenRole | None = None
     active: bool | None = None
     name: PersonName | None = None
+
+
+class Confirmed(Asked):
+    """What is asked for has to be confirmed by whoever it concerns."""
+
+    current_password: PlainPassword | None = Field(
+        default=None, description="Needed by whoever has one; of who has none, the login has to be a fresh one."
+    )
+
+    def password(self) -> Secret | None:
+        """What was typed."""
+        return None if self.current_password is None else Secret(self.current_password)
 
 
 class SetPassword(Asked):

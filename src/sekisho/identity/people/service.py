@@ -165,6 +165,13 @@ class UserService:
             require(by, Permission.OWNERS_WRITE)
         return user
 
+    async def another(self, session: Session, user_id: str, by: Caller) -> User:
+        """The same for what would let in whoever holds no more than a login of this very person. Raises ApiError 409 for oneself."""
+        user = await self.touchable(session, user_id, by)
+        if user.id == by.user_id:
+            raise conflict("this is your own account; see to it in its own settings, with your password", None, "own_account")
+        return user
+
     async def require_dispensable(self, session: Session, user: User) -> None:
         """Raises ApiError 409 where this is the last owner who can come in."""
         await self._require_another_owner(session, user)

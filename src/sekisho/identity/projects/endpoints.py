@@ -7,7 +7,6 @@ from fastapi import Query, Response
 from sekisho.identity.projects import schemas
 from sekisho.identity.projects.model import Project
 from sekisho.identity.projects.service import ProjectService
-from sekisho.identity.sessions.service import SessionService
 from sekisho.rest import paging, repeats, versions
 from sekisho.rest.permissions import Caller
 from sekisho.rest.routing import ReadProjects, WriteProjects, guarded_router, provided
@@ -16,7 +15,6 @@ from sekisho.storage.session import Session, Sessions
 router = guarded_router("projects")
 
 Projects = Annotated[ProjectService, provided(ProjectService)]
-Logins = Annotated[SessionService, provided(SessionService)]
 Repeats = Annotated[repeats.Repeats, provided(repeats.Repeats)]
 Transactions = Annotated[Sessions, provided(Sessions)]
 
@@ -92,14 +90,10 @@ async def change_project(
 
 
 @router.delete("/api/projects/{project_id}")
-async def delete_project(
-    caller: WriteProjects, project_id: str, projects: Projects, logins: Logins, sessions: Transactions
-) -> schemas.ProjectDeleted:
+async def delete_project(caller: WriteProjects, project_id: str, projects: Projects, sessions: Transactions) -> schemas.ProjectDeleted:
     """End a project. One that has live keys is refused with their number; the records of its calls stay."""
-    project, members = (await sessions.transact(lambda session: projects.delete(session, caller, project_id), by=caller)).value
-    for user_id in members:
-        logins.endings.tell(frozenset(), user_id)
-    return schemas.ProjectDeleted(id=project.id, deleted=True)
+    done = await sessions.transact(lambda session: projects.delete(session, caller, project_id), by=caller)
+    return schemas.ProjectDeleted(id=done.value.id, deleted=True)
 
 
 @router.get("/api/projects/{project_id}/members")
@@ -136,22 +130,19 @@ async def change_member(
     user_id: str,
     body: schemas.PutMember,
     projects: Projects,
-    logins: Logins,
     sessions: Transactions,
 ) -> schemas.MemberTold:
     """Give a member another role in the project."""
     done = await sessions.transact(lambda session: projects.change_member(session, caller, project_id, user_id, body.role), by=caller)
-    logins.endings.tell(frozenset(), user_id)
     return schemas.MemberTold.of(done.value)
 
 
 @router.delete("/api/projects/{project_id}/members/{user_id}")
 async def remove_member(
-    caller: ReadProjects, project_id: str, user_id: str, projects: Projects, logins: Logins, sessions: Transactions
+    caller: ReadProjects, project_id: str, user_id: str, projects: Projects, sessions: Transactions
 ) -> schemas.MemberRemoved:
     """Take somebody out of a project; everybody may take out themselves."""
     await sessions.transact(lambda session: projects.remove_member(session, caller, project_id, user_id), by=caller)
-    logins.endings.tell(frozenset(), user_id)
     return schemas.MemberRemoved(user_id=user_id, removed=True)
 
 

@@ -14,6 +14,7 @@ from sekisho.core.model.ids import DEFAULT_PROJECT, readable
 from sekisho.identity.people.model import folded
 from sekisho.identity.projects import repository
 from sekisho.identity.projects.model import Member, Project
+from sekisho.identity.sessions.service import SessionService
 from sekisho.kit.clock import Clock
 from sekisho.rest import versions
 from sekisho.rest.errors import ApiError, conflict, invalid, not_found
@@ -25,10 +26,11 @@ MOST: Final = 1000
 
 
 class ProjectService:
-    """What can be done with projects."""
+    """What can be done with projects. Whoever comes to belong to one, or ends to, has what is open for them looked at again."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, sessions: SessionService) -> None:
         self._clock = clock
+        self._sessions = sessions
 
     async def create(self, session: Session, caller: Caller, *, name: str, title: str, description: str) -> Project:
         """Make a project; whoever makes it maintains it. Raises ApiError 409."""
@@ -94,15 +96,17 @@ class ProjectService:
         session.record("project.changed", "project", project.id, project=project.name, before=_told(project), after=_told(changed))
         return changed
 
-    async def delete(self, session: Session, caller: Caller, name_or_id: str) -> tuple[Project, list[str]]:
-        """End a project that has no live key; it, and who belonged to it. Raises ApiError 409 with the reason."""
+    async def delete(self, session: Session, caller: Caller, name_or_id: str) -> Project:
+        """End a project that has no live key. Raises ApiError 409 with the reason."""
         project = await self.maintained(session, caller, name_or_id)
         await self._require_idle(session, project, "delete")
         members = await repository.remove_members(session.connection, project.id)
+        for user_id in members:
+            self._sessions.turn(session, user_id)
         now = self._clock.now()
         await repository.change(session.connection, project.id, deleted_at=now, updated_at=now, description="")
         session.record("project.deleted", "project", project.id, project=project.name, before={**_told(project), "members": len(members)})
-        return project, members
+        return project
 
     # Members
 
@@ -128,6 +132,7 @@ class ProjectService:
         await self._require_room(session, user_id)
         await repository.add_member(session.connection, project.id, user_id, role, self._clock.now())
         session.record("member.added", "member", user_id, project=project.name, after={"role": role.value})
+        self._sessions.turn(session, user_id)
         return await self._member(session, project, user_id)
 
     async def join_by_name(self, session: Session, name: str, user_id: str, role: ProjectRole) -> None:
@@ -145,6 +150,7 @@ class ProjectService:
         await self._require_another_maintainer(session, caller, project, member)
         await repository.change_member(session.connection, project.id, user_id, role)
         session.record("member.changed", "member", user_id, project=project.name, before={"role": member.role}, after={"role": role.value})
+        self._sessions.turn(session, user_id)
         return replace(member, role=role)
 
     async def remove_member(self, session: Session, caller: Caller, name_or_id: str, user_id: str) -> None:
@@ -160,6 +166,7 @@ class ProjectService:
         await self._require_another_maintainer(session, caller, project, member)
         await repository.remove_member(session.connection, project.id, user_id)
         session.record("member.removed", "member", user_id, project=project.name, before={"role": member.role})
+        self._sessions.turn(session, user_id)
 
     async def memberships(self, session: Session, user_id: str) -> Mapping[str, ProjectRole]:
         """The projects that somebody belongs to, by name; fills `sessions.model.Memberships`."""

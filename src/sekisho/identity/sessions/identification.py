@@ -15,10 +15,12 @@ from sekisho.identity.sessions.model import CONSOLE, TOKENS, AccessTokens, Membe
 from sekisho.identity.sessions.service import SessionService
 from sekisho.rest import origins
 from sekisho.rest.errors import ApiError
-from sekisho.rest.permissions import DEMANDED, Caller, Permission, Role
+from sekisho.rest.permissions import DEMANDED, LOOKED_AGAIN, Caller, Permission, Role
 from sekisho.storage.session import Session, Sessions
 
 CSRF: Final = "x-csrf-token"
+BY_ITSELF: Final = "x-by-itself"
+"""With the value 1: a page asks on its own, by a timer, and nobody stands behind it."""
 _MOST_TOKEN: Final = 2048
 
 
@@ -30,8 +32,8 @@ class Identification:
         transactions: Sessions,
         sessions: SessionService,
         addressing: origins.Addressing,
-        memberships: Memberships | None = None,
-        tokens: AccessTokens | None = None,
+        memberships: Memberships,
+        tokens: AccessTokens,
     ) -> None:
         self._transactions = transactions
         self._sessions = sessions
@@ -55,11 +57,11 @@ class Identification:
             if connection.scope["type"] == "websocket":
                 origins.require_named_origin(connection)
             return await self._by_cookie(connection, cookie, stranger, change=change)
-        return await self._by_token(token, stranger) if token else stranger
+        return await self._by_token(token, stranger, used=_is_use(connection)) if token else stranger
 
     async def _by_cookie(self, connection: HTTPConnection, cookie: str, stranger: Caller, *, change: bool) -> Caller:
         async with self._transactions.read() as session:
-            found = await self._sessions.recognise(session, cookie, CONSOLE)
+            found = await self._sessions.recognise(session, cookie, CONSOLE, used=_is_use(connection))
             if found is None:
                 return stranger
             login, person = found
@@ -71,21 +73,26 @@ class Identification:
                 raise ApiError(Refusal(403, Kind.PERMISSION, "csrf_token_invalid", message))
             return await self._caller(session, person, replace(stranger, session_id=login.id))
 
-    async def _by_token(self, token: str, stranger: Caller) -> Caller:
+    async def _by_token(self, token: str, stranger: Caller, *, used: bool) -> Caller:
         async with self._transactions.read() as session:
-            if self._tokens is not None and token.startswith(self._tokens.prefix):
-                holder = await self._tokens.holder(session, token)
+            if token.startswith(self._tokens.prefix):
+                holder = await self._tokens.holder(session, token, used=used)
                 person = None if holder is None else await self._sessions.person(session, holder.user_id)
                 if holder is None or person is None:
                     return stranger
                 return await self._caller(session, person, replace(stranger, token_id=holder.token_id, scopes=holder.scopes))
-            found = await self._sessions.recognise(session, token, TOKENS)
+            found = await self._sessions.recognise(session, token, TOKENS, used=used)
             return stranger if found is None else await self._caller(session, found[1], replace(stranger, session_id=found[0].id))
 
     async def _caller(self, session: Session, person: Person, so_far: Caller) -> Caller:
-        bounded = person.role in (Role.USER, Role.GUEST) and self._memberships is not None
-        projects = await self._memberships.memberships(session, person.id) if bounded and self._memberships else {}
+        bounded = person.role in (Role.USER, Role.GUEST)
+        projects = await self._memberships.memberships(session, person.id) if bounded else {}
         return replace(so_far, role=person.role, name=person.email, user_id=person.id, projects=projects)
+
+
+def _is_use(connection: HTTPConnection) -> bool:
+    """Whether somebody does something: neither a socket that is looked at again nor what a page asks by itself keeps a login alive."""
+    return LOOKED_AGAIN not in connection.scope and connection.headers.get(BY_ITSELF) != "1"
 
 
 def _bearer(connection: HTTPConnection) -> str | None:

@@ -70,8 +70,8 @@ class AccessTokens(Protocol):
         """What all of them begin with."""
         ...
 
-    async def holder(self, session: Session, text: str) -> TokenHolder | None:
-        """Whom the token stands for; None where it opens nothing (any more)."""
+    async def holder(self, session: Session, text: str, *, used: bool = True) -> TokenHolder | None:
+        """Whom the token stands for; None where it opens nothing (any more). `used`: this is a use of it."""
         ...
 
 

@@ -29,6 +29,9 @@ MOST: Final = 100
 SEEN_EVERY: Final = 60 * SECOND
 """How exactly it is known when a session was used last, in microseconds: one write per session and minute at most."""
 
+FRESH: Final = 600 * SECOND
+"""How young a login is, in microseconds, that stands for the person who has no password to be asked for."""
+
 REFRESH_PREFIX: Final = "sekrt_"
 _AGENT: Final = 200
 
@@ -63,6 +66,10 @@ class SessionService:
         await repository.add(session.connection, made)
         return await self._open(session, made, now)
 
+    async def knows_refresh(self, session: Session, text: str) -> bool:
+        """Whether this is, or was, a refresh token of ours."""
+        return await repository.refresh(session.connection, sha256(text.encode())) is not None
+
     async def refresh(self, session: Session, text: str) -> Begun | LoginSession | None:
         """Exchange a refresh token for new tokens. One that was used before ends its session, which is then the answer.
 
@@ -83,17 +90,22 @@ class SessionService:
         await repository.seen(session.connection, login.id, now)
         return await self._open(session, login, now)
 
-    async def recognise(self, session: Session, text: str, kind: str) -> tuple[LoginSession, Person] | None:
-        """The session that a pass opens, and who is behind it; None where it opens nothing (any more)."""
+    async def recognise(self, session: Session, text: str, kind: str, *, used: bool = True) -> tuple[LoginSession, Person] | None:
+        """The session that a pass opens, and who is behind it; None where it opens nothing (any more). `used`: this is a use of it."""
         now = self._clock.now()
         session_id = self._passes.read(text, kind, now)
         found = None if session_id is None else await repository.behind(session.connection, session_id)
         if found is None or found[0].kind != kind or not self._lasts(found[0], now) or not found[1].active:
             return None
-        if now - found[0].seen_at >= SEEN_EVERY and found[0].id not in self._noting:
+        if used and now - found[0].seen_at >= SEEN_EVERY and found[0].id not in self._noting:
             self._noting.add(found[0].id)
             self._tasks.start(self._note(found[0].id, now), "noting that a session is used")
         return found
+
+    async def is_fresh(self, session: Session, session_id: str) -> bool:
+        """Whether a session began a short while ago."""
+        found = await repository.behind(session.connection, session_id)
+        return found is not None and self._clock.now() - found[0].created_at < FRESH
 
     async def person(self, session: Session, user_id: str) -> Person | None:
         """Who a user is; None where there is none, or not any more."""

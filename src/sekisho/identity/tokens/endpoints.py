@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import Response
 
 from sekisho.identity.people.service import UserService
-from sekisho.identity.sessions.service import SessionService
 from sekisho.identity.tokens import schemas
 from sekisho.identity.tokens.service import TokenService, account_of
 from sekisho.rest import repeats
@@ -16,7 +15,6 @@ router = guarded_router("tokens")
 
 Tokens = Annotated[TokenService, provided(TokenService)]
 Users = Annotated[UserService, provided(UserService)]
-Logins = Annotated[SessionService, provided(SessionService)]
 Repeats = Annotated[repeats.Repeats, provided(repeats.Repeats)]
 Transactions = Annotated[Sessions, provided(Sessions)]
 
@@ -46,11 +44,10 @@ async def list_tokens(caller: OwnAccount, tokens: Tokens, sessions: Transactions
 
 
 @router.delete("/api/auth/tokens/{token_id}")
-async def revoke_token(caller: OwnAccount, token_id: str, tokens: Tokens, logins: Logins, sessions: Transactions) -> schemas.TokenRevoked:
+async def revoke_token(caller: OwnAccount, token_id: str, tokens: Tokens, sessions: Transactions) -> schemas.TokenRevoked:
     """End one of your access tokens; dead when this answers."""
     user_id = account_of(caller)
     await sessions.transact(lambda session: tokens.revoke(session, user_id, token_id), by=caller)
-    logins.endings.tell(frozenset(), user_id)
     return schemas.TokenRevoked(id=token_id, revoked=True)
 
 
@@ -64,7 +61,7 @@ async def list_tokens_of(_: ReadUsers, user_id: str, users: Users, tokens: Token
 
 @router.delete("/api/users/{user_id}/tokens/{token_id}")
 async def revoke_token_of(
-    caller: WriteUsers, user_id: str, token_id: str, users: Users, tokens: Tokens, logins: Logins, sessions: Transactions
+    caller: WriteUsers, user_id: str, token_id: str, users: Users, tokens: Tokens, sessions: Transactions
 ) -> schemas.TokenRevoked:
     """End somebody's access token; dead when this answers, and so is what is open for that person."""
 
@@ -73,5 +70,4 @@ async def revoke_token_of(
         await tokens.revoke(session, user_id, token_id)
 
     await sessions.transact(revoke, by=caller)
-    logins.endings.tell(frozenset(), user_id)
     return schemas.TokenRevoked(id=token_id, revoked=True)

@@ -13,6 +13,7 @@ from typing import Final
 from sekisho.core.model.errors import Kind, Refusal
 from sekisho.core.model.ids import readable
 from sekisho.identity.sessions.model import TokenHolder
+from sekisho.identity.sessions.service import SessionService
 from sekisho.identity.tokens import repository
 from sekisho.identity.tokens.model import PREFIX, AccessToken, IssuedToken
 from sekisho.kit.clock import SECOND, Clock
@@ -41,9 +42,10 @@ class TokenService:
 
     prefix = PREFIX
 
-    def __init__(self, clock: Clock, database: Database) -> None:
+    def __init__(self, clock: Clock, database: Database, sessions: SessionService) -> None:
         self._clock = clock
         self._database = database
+        self._sessions = sessions
         self._noting: set[str] = set()
         self._tasks = Tasks(lambda name, error: _log.warning("%s failed", name, exc_info=error))
 
@@ -86,23 +88,24 @@ class TokenService:
         return await repository.of_user(session.connection, user_id)
 
     async def revoke(self, session: Session, user_id: str, token_id: str) -> AccessToken:
-        """End a token of somebody; raises ApiError 404."""
+        """End a token of somebody, and with it what is open for that person; raises ApiError 404."""
         found = next((each for each in await repository.of_user(session.connection, user_id) if each.id == token_id), None)
         if found is None:
             raise not_found("token", token_id)
         now = self._clock.now()
         await repository.change(session.connection, token_id, revoked_at=now)
         session.record("token.revoked", "token", token_id, before={"name": found.name}, person=user_id)
+        self._sessions.turn(session, user_id)
         return replace(found, revoked_at=now)
 
-    async def holder(self, session: Session, text: str) -> TokenHolder | None:
+    async def holder(self, session: Session, text: str, *, used: bool = True) -> TokenHolder | None:
         """Whom a token stands for, if it opens something now; whether that person may come in is not asked here."""
         if len(text) > MAX_LENGTH or not text.isascii():
             return None
         found, now = await repository.by_digest(session.connection, sha256(text.encode())), self._clock.now()
         if found is None or found.revoked_at is not None or found.expires_at <= now:
             return None
-        if (found.last_used_at is None or now - found.last_used_at >= USED_EVERY) and found.id not in self._noting:
+        if used and (found.last_used_at is None or now - found.last_used_at >= USED_EVERY) and found.id not in self._noting:
             self._noting.add(found.id)
             self._tasks.start(self._note(found.id, now), "noting that an access token is used")
         return TokenHolder(found.user_id, found.id, _permissions(found))

@@ -6,4 +6,4 @@ on another node or after a step back. What nobody reads any more is removed by a
 
 from typing import Final
 
-HEAD: Final = "0006"
+HEAD: Final = "0007"

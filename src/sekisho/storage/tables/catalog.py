@@ -61,6 +61,19 @@ models: Final = Table(
     UniqueConstraint("provider_id", "name"),
 )
 
+apis: Final = Table(
+    "apis",
+    metadata,
+    Column("name", Text, primary_key=True, doc="As clients call it, and keys are scoped to it; never the name of a model."),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("target", Text, nullable=False, doc="A model's canonical id; no reference, for a model may go, and some are no rows."),
+    Column("enabled", Boolean, nullable=False),
+    Column("defaults", JSON(none_as_null=True), nullable=False, doc="What is sent along where a caller's body says nothing of it."),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
 rates: Final = Table(
     "rates",
     metadata,

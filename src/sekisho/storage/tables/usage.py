@@ -62,6 +62,7 @@ calls: Final = Table(
     Column("finish_reason", Text, nullable=False),
     Column("bytes_in", BigInteger, nullable=False),
     Column("bytes_out", BigInteger, nullable=False),
+    Column("api", Text, nullable=False, server_default="", doc="The API that the call named; empty where it named a model."),
     UniqueConstraint("boot", "seq"),
     Index("ix_calls_started_at", "started_at"),
     Index("ix_calls_status_started_at", "status", "started_at"),
@@ -76,6 +77,14 @@ calls: Final = Table(
         "started_at",
         sqlite_where=literal_column("error_code <> ''"),
         postgresql_where=literal_column("error_code <> ''"),
+    ),
+    # Likewise of those only that named an API.
+    Index(
+        "ix_calls_api_started_at",
+        "api",
+        "started_at",
+        sqlite_where=literal_column("api <> ''"),
+        postgresql_where=literal_column("api <> ''"),
     ),
     Index("ix_calls_request_id", "request_id"),
 )

@@ -1,8 +1,9 @@
 """`/api/usage`: parse, authorise, call, render."""
 
+import asyncio
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Response
 
 from sekisho.rest.routing import ReadUsage, guarded_router, provided
 from sekisho.rest.schemas import Moment
@@ -17,7 +18,7 @@ Reports = Annotated[ReportService, provided(ReportService)]
 Transactions = Annotated[Sessions, provided(Sessions)]
 
 
-@router.get("/api/usage")
+@router.get("/api/usage", response_model=schemas.ReportTold)
 async def report(
     caller: ReadUsage,
     reports: Reports,
@@ -29,7 +30,8 @@ async def report(
     tz: Annotated[str, Query(max_length=64, description="By whose midnights days are told apart, such as Asia/Tokyo.")] = "UTC",
     project: Annotated[str | None, Query(max_length=400)] = None,
     compare: Annotated[bool, Query(description="Whether to add up the period of the same length before, too.")] = False,
-) -> schemas.ReportTold:
+) -> Response:
     """Sums over a period that ends now, or where it is told to, and consists of whole hours."""
     asked = Asked(period, by, since, until, tz, project, caller.within(), compare)
-    return schemas.ReportTold.of(await reports.report(sessions, asked))
+    found = await reports.report(sessions, asked)
+    return Response(await asyncio.to_thread(schemas.encoded, found), media_type="application/json")

@@ -8,7 +8,9 @@ up by a thousand additions, and stored as their bytes.
 """
 
 import bisect
+import struct
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Final
 
 LEAST: Final = 100
@@ -41,6 +43,9 @@ def ladder(value: str) -> str:
 _LANE: Final = 40
 """Bits of a bucket's count: a million million calls."""
 
+_LANES: Final = tuple(struct.Struct("<" + "IB" * number) for number in range(len(BOUNDS) + 2))
+"""How so many lanes are read: each as its four lower bytes and its highest one, which is nearly always zero."""
+
 
 class Histogram:
     """Counts by bucket."""
@@ -49,12 +54,20 @@ class Histogram:
 
     def __init__(self, durations: Iterable[int] = ()) -> None:
         self._counts = 0
+        counted: dict[int, int] = {}
         for micros in durations:
-            self.add(bucket_of(micros))
+            bucket = bucket_of(micros)
+            counted[bucket] = counted.get(bucket, 0) + 1
+        for bucket, count in counted.items():
+            self.add(bucket, count)
 
     def add(self, bucket: int, count: int = 1) -> None:
         """Count more in a bucket."""
         self._counts += count << (bucket * _LANE)
+
+    def take(self, other: "Histogram") -> None:
+        """Count what another one has counted."""
+        self._counts += other._counts
 
     def merge(self, stored: bytes) -> None:
         """Count what another one has counted, given as its bytes."""
@@ -64,22 +77,24 @@ class Histogram:
         return self._counts.to_bytes((self._counts.bit_length() + 7) // 8, "little")
 
     def quantiles(self, *shares: float) -> tuple[int | None, ...]:
-        """For each of the shares, in rising order: the duration in microseconds that so many of all are at or below, to the precision of a
+        """For each of the shares: the duration in microseconds that so many of all are at or below, to the precision of a
         bucket; None where there is none.
         """
-        lanes = bytes(self)
-        size = _LANE // 8
-        counts = [int.from_bytes(lanes[place : place + size], "little") for place in range(0, len(lanes), size)]
-        total = sum(counts)
-        if not total:
+        if not self._counts:
             return (None,) * len(shares)
+        first = ((self._counts & -self._counts).bit_length() - 1) // _LANE
+        size = -(-self._counts.bit_length() // _LANE) - first
+        halves = _LANES[size].unpack((self._counts >> first * _LANE).to_bytes(size * _LANE // 8, "little"))
+        counts, highest = halves[::2], halves[1::2]
+        if any(highest):
+            counts = tuple(low + (high << 32) for low, high in zip(counts, highest, strict=True))
+        ends = tuple(accumulate(counts))
         found: list[int | None] = []
-        wanted = [share * total for share in shares]
-        seen = 0
-        for bucket, count in enumerate(counts):
-            while count and len(found) < len(wanted) and seen + count >= wanted[len(found)]:
-                low = 0 if bucket == 0 else BOUNDS[bucket - 1]
-                high = BOUNDS[min(bucket, len(BOUNDS) - 1)]
-                found.append(round(low + (high - low) * (wanted[len(found)] - seen) / count))
-            seen += count
+        for share in shares:
+            wanted = share * ends[-1]
+            place = bisect.bisect_left(ends, wanted)
+            bucket = first + place
+            low = 0 if bucket == 0 else BOUNDS[bucket - 1]
+            high = BOUNDS[min(bucket, len(BOUNDS) - 1)]
+            found.append(round(low + (high - low) * (wanted - (ends[place] - counts[place])) / counts[place]))
         return tuple(found)

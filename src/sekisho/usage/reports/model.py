@@ -1,6 +1,9 @@
 """Sums of calls. Times are wall times in microseconds, amounts are 1e-10 units of their currency."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from sekisho.usage.reports.histograms import Histogram
 
@@ -23,12 +26,32 @@ class Sums:
     ttfb_calls: int = 0
     costs: dict[str, int] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, counted: Iterable[Any], costs: dict[str, int]) -> "Sums":
+        """From numbers in the order of `COUNTED`, of whatever kind a database gives them."""
+        numbers: Any = map(int, counted)
+        found = cls(*numbers)
+        found.costs = costs
+        return found
+
     def add(self, other: "Sums") -> None:
         """Take another group in."""
         for name in COUNTED:
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self._add_costs(other)
+
+    def _add_costs(self, other: "Sums") -> None:
         for currency, cost in other.costs.items():
             self.costs[currency] = self.costs.get(currency, 0) + cost
+
+    @classmethod
+    def total(cls, groups: Iterable["Sums"]) -> "Sums":
+        """All of them as one: by columns, which takes a fraction of adding one after the other."""
+        groups = list(groups)
+        found = cls.of(map(sum, zip(*map(_COUNTS_OF, groups), strict=True)), {})
+        for group in groups:
+            found._add_costs(group)
+        return found
 
 
 COUNTED = (
@@ -45,7 +68,9 @@ COUNTED = (
     "ttfb_us",
     "ttfb_calls",
 )
-"""The fields of `Sums` that are plain sums, by the names of the rollups' columns."""
+"""The fields of `Sums` that are plain sums, in their order, by the names of the rollups' columns."""
+
+_COUNTS_OF: Final = attrgetter(*COUNTED)
 
 
 @dataclass(frozen=True)
@@ -66,8 +91,7 @@ class Asked:
     """Whether the period of the same length before is looked at, too."""
 
 
-@dataclass(frozen=True)
-class Sampled:
+class Sampled(NamedTuple):
     """What is looked at of a single call."""
 
     name: str
@@ -93,8 +117,16 @@ class Latency:
 
     def add(self, other: "Latency") -> None:
         """Take another group in."""
-        self.duration.merge(bytes(other.duration))
-        self.ttfb.merge(bytes(other.ttfb))
+        self.duration.take(other.duration)
+        self.ttfb.take(other.ttfb)
+
+    @classmethod
+    def total(cls, groups: Iterable["Latency"]) -> "Latency":
+        """All of them as one."""
+        found = cls()
+        for group in groups:
+            found.add(group)
+        return found
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ coarser, one to a kind of question, and folded from the calls a little later; `r
 behind that one is added when a report is read, in the same consistent read: so a report is always that of all calls.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, Table, func, insert, literal, literal_column, select, text, union_all, update
+from sqlalchemy import ColumnElement, Executable, Select, Table, func, insert, literal, literal_column, select, text, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sekisho.core.model.records import Status
@@ -25,6 +26,9 @@ MOST_BRANCHES: Final = 16
 
 MOST_TERMS: Final = 300
 """Of one compound statement; SQLite takes 500."""
+
+SLICE: Final = 2000
+"""Rows that are looked at in one go: some milliseconds. Between two of them the event loop turns to others."""
 
 NAMED: Final = {"model": "model", "provider": "provider", "key": "key_id", "project": "project"}
 """The columns of what rows are named by."""
@@ -84,10 +88,19 @@ async def folded(connection: AsyncConnection) -> int:
     return (await connection.execute(select(rollups_folded.c.number))).scalar_one_or_none() or 0
 
 
+async def _recorded(connection: AsyncConnection) -> int:
+    return int((await connection.execute(select(func.max(calls.c.number)))).scalar_one() or 0)
+
+
+async def reached(connection: AsyncConnection) -> int | None:
+    """The last call that the folded tables hold; None where that is the last one of all."""
+    after = await folded(connection)
+    return after if await _recorded(connection) > after else None
+
+
 async def unfolded(connection: AsyncConnection) -> int:
     """How far the calls go beyond that one, in their numbers; 0 where nothing waits."""
-    last = (await connection.execute(select(func.max(calls.c.number)))).scalar_one() or 0
-    return max(int(last) - await folded(connection), 0)
+    return max(await _recorded(connection) - await folded(connection), 0)
 
 
 async def fold(connection: AsyncConnection, most: int) -> None:
@@ -152,10 +165,17 @@ def _seen(column: ColumnElement[str], projects: Projects) -> list[ColumnElement[
     return [] if projects is None else [column.in_(sorted(projects))]
 
 
+def _held(table: Table, start: ColumnElement[int], span: Span, projects: Projects) -> list[ColumnElement[bool]]:
+    return [*_within(start, span), *_seen(table.c.project, projects)]
+
+
+def _summed(table: Table) -> list[ColumnElement[int]]:
+    return [func.sum(table.c[name]).label(name) for name in _ADDED]
+
+
 def _of_table(table: Table, start: ColumnElement[int], group: ColumnElement[Any], span: Span, projects: Projects) -> Select[Any]:
-    sums = [func.sum(table.c[name]).label(name) for name in _ADDED]
-    conditions = (*_within(start, span), *_seen(table.c.project, projects))
-    return select(group.label("grouping"), *sums, table.c.currency).where(*conditions).group_by(group, table.c.currency)
+    statement = select(group.label("grouping"), table.c.currency, *_summed(table)).where(*_held(table, start, span, projects))
+    return statement.group_by(group, table.c.currency)
 
 
 def _behind(after: int, span: Span, projects: Projects) -> list[ColumnElement[bool]]:
@@ -163,22 +183,30 @@ def _behind(after: int, span: Span, projects: Projects) -> list[ColumnElement[bo
     return [calls.c.number > after, *_within(calls.c.started_at + 0, span), *_seen(calls.c.project.concat(""), projects)]
 
 
-def _of_calls(group: ColumnElement[Any], after: int, span: Span, projects: Projects) -> Select[Any]:
+def _of_calls(group: ColumnElement[Any], after: int | None, span: Span, projects: Projects) -> list[Select[Any]]:
+    if after is None:
+        return []
     currency: ColumnElement[str] = literal_column(_CURRENCY)
     sums: list[ColumnElement[int]] = [literal_column(_OF_CALLS[name]).label(name) for name in _ADDED]
     conditions = _behind(after, span, projects)
-    return select(group.label("grouping"), *sums, currency.label("currency")).where(*conditions).group_by(group, currency)
+    return [select(group.label("grouping"), currency.label("currency"), *sums).where(*conditions).group_by(group, currency)]
+
+
+async def _slices(connection: AsyncConnection, statement: Executable) -> AsyncIterator[Sequence[Any]]:
+    """The rows of a statement that may give very many."""
+    async with connection.stream(statement, execution_options={"yield_per": SLICE}) as result:
+        async for rows in result.partitions():
+            yield rows
 
 
 async def _collect(connection: AsyncConnection, found: dict[Any, Sums], *statements: Select[Any]) -> None:
     for statement in statements:
-        for row in await connection.execute(statement):
-            sums = Sums()
-            for name in COUNTED:
-                setattr(sums, name, int(getattr(row, name)))
-            if row.currency:
-                sums.costs[row.currency] = int(row.cost)
-            found.setdefault(row.grouping, Sums()).add(sums)
+        async for rows in _slices(connection, statement):
+            for grouping, currency, *counted, cost in rows:
+                sums = Sums.of(counted, {currency: int(cost)} if currency else {})
+                known = found.setdefault(grouping, sums)
+                if known is not sums:
+                    known.add(sums)
 
 
 def _steps(start: str, step: int, offset: int) -> ColumnElement[int]:
@@ -188,42 +216,70 @@ def _steps(start: str, step: int, offset: int) -> ColumnElement[int]:
     return literal_column(f"{shifted} - {shifted} % {step} - {offset}" if step else f"{start} - {start}")
 
 
-async def sums(connection: AsyncConnection, span: Span, projects: Projects, after: int, step: int = 0, offset: int = 0) -> dict[int, Sums]:
+async def sums(
+    connection: AsyncConnection, span: Span, projects: Projects, after: int | None, step: int = 0, offset: int = 0
+) -> dict[int, Sums]:
     """The sums of each step of so many microseconds that begins `offset` before a whole one, or of the whole span under 0.
 
-    `after` is what `folded` said in the same read.
+    `after` is what `reached` said in the same read.
     """
-    found: dict[int, Sums] = {}
-    await _collect(
-        connection,
-        found,
-        _of_table(rollups_project, rollups_project.c.hour, _steps("hour", step, offset), span, projects),
-        _of_calls(_steps(f"({_HOUR})", step, offset), after, span, projects),
-    )
+    held = rollups_project.c
+    by_hour = step == HOUR and offset % HOUR == 0
+    start: ColumnElement[int] = held.hour if by_hour else _steps("hour", step, offset) if step else literal_column("0")
+    found = await _by_time(connection, start, _held(rollups_project, held.hour, span, projects), whole=step == 0)
+    await _collect(connection, found, *_of_calls(_steps(f"({_HOUR})", step, offset), after, span, projects))
     return found
 
 
-async def by_name(connection: AsyncConnection, by: str, span: Span, projects: Projects, after: int) -> dict[str, Sums]:
+async def _by_time(
+    connection: AsyncConnection, start: ColumnElement[int], conditions: Sequence[ColumnElement[bool]], *, whole: bool
+) -> dict[int, Sums]:
+    """The sums of the hours that begin at the same `start`, which is the same for all of them where it is the `whole`.
+
+    Hours lie in the order of the key, and one currency is usual. So the currency is not grouped by, for that would have all hours
+    sorted, which takes longer than adding them up; costs of several currencies are asked for once more.
+    """
+    found: dict[int, Sums] = {}
+    currency = rollups_project.c.currency
+    named = func.nullif(currency, "")
+    statement = select(start, func.min(named), func.max(named), *_summed(rollups_project)).where(*conditions)
+    mixed = False
+    async for rows in _slices(connection, statement if whole else statement.group_by(start)):
+        for begin, first, last, *counted, cost in rows:
+            if counted[0] is not None:
+                mixed |= first != last
+                found[begin] = Sums.of(counted, {first: int(cost)} if first else {})
+    if mixed:
+        for sums in found.values():
+            sums.costs.clear()
+        apart = select(start, currency, func.sum(rollups_project.c.cost)).where(*conditions, currency != "")
+        async for rows in _slices(connection, apart.group_by(*(() if whole else (start,)), currency)):
+            for begin, name, cost in rows:
+                found[begin].costs[name] = int(cost)
+    return found
+
+
+async def by_name(connection: AsyncConnection, by: str, span: Span, projects: Projects, after: int | None) -> dict[str, Sums]:
     """The sums of each model, provider, key or project: whole days from those of days, the hours before and after from those of hours."""
     found: dict[str, Sums] = {}
     name = NAMED[by]
     if by == "project":
         held = rollups_project.c
         statement = _of_table(rollups_project, held.hour, held.project, span, projects)
-        await _collect(connection, found, statement, _of_calls(calls.c.project.concat(""), after, span, projects))
+        await _collect(connection, found, statement, *_of_calls(calls.c.project.concat(""), after, span, projects))
         return found
     days = _whole_days(span)
     hours = rollups_hourly.c
     statements = [_of_table(rollups_hourly, hours.hour, hours[name], edge, projects) for edge in _around(span, days)]
     if days.since != days.until:
         statements.append(_of_table(rollups_daily, rollups_daily.c.day, rollups_daily.c[name], days, projects))
-        statements.append(_of_calls(calls.c[name].concat(""), after, days, projects))
+        statements += _of_calls(calls.c[name].concat(""), after, days, projects)
     await _collect(connection, found, *statements)
     return found
 
 
 async def latencies(
-    connection: AsyncConnection, span: Span, projects: Projects, after: int, step: int = 0, offset: int = 0
+    connection: AsyncConnection, span: Span, projects: Projects, after: int | None, step: int = 0, offset: int = 0
 ) -> dict[int, Latency]:
     """How long calls took, by steps as in `sums`."""
     found: dict[int, Latency] = {}
@@ -236,10 +292,16 @@ async def latencies(
     parts = [(HOUR, part) for part in _around(span, whole)] + ([(DAY, whole)] if whole.since != whole.until else [])
     for size, part in parts:
         conditions = (held.step == size, *_within(held.start, part), *_seen(held.project, projects))
-        for start, duration, ttfb in await connection.execute(select(held.start, held.duration, held.ttfb).where(*conditions)):
-            latency = found.setdefault(start_of(start), Latency())
-            latency.duration.merge(duration)
-            latency.ttfb.merge(ttfb)
+        async for rows in _slices(connection, select(held.start, held.duration, held.ttfb).where(*conditions)):
+            for start, duration, ttfb in rows:
+                begin = start_of(start)
+                latency = found.get(begin)
+                if latency is None:
+                    latency = found[begin] = Latency()
+                latency.duration.merge(duration)
+                latency.ttfb.merge(ttfb)
+    if after is None:
+        return found
     hour: ColumnElement[int] = literal_column(_HOUR)
     for column in _MEASURES:
         bucket: ColumnElement[int] = literal_column(ladder(column))
@@ -278,8 +340,9 @@ async def sample(connection: AsyncConnection, by: str, span: Span, projects: Pro
     else:
         branches = [ordered.where(calls.c.project == project) for project in sorted(projects)]
     found = [row for branch in branches for row in await connection.execute(branch)]
-    found.sort(key=lambda row: row.started_at, reverse=True)
-    return [Sampled(row.name, row.key_label, row.duration_us, row.ttfb_us) for row in found[:most]]
+    if len(branches) > 1:
+        found.sort(key=itemgetter(0), reverse=True)
+    return [Sampled(*row[1:]) for row in found[:most]]
 
 
 async def labels(connection: AsyncConnection, key_ids: Sequence[str]) -> dict[str, str]:

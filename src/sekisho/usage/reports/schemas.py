@@ -1,8 +1,12 @@
-"""The bodies of `/api/usage`."""
+"""The bodies of `/api/usage`.
 
-from typing import Any, Literal
+A report may have thousands of rows, so its body is written as it is added up, without a model of each row; the models say what it holds.
+"""
+
+from typing import Any, Final, Literal
 
 from pydantic import Field
+from pydantic_core import to_json
 
 from sekisho.kit.clock import to_rfc3339
 from sekisho.kit.money import format_amount
@@ -74,42 +78,52 @@ class ReportTold(Told):
         "Those of the totals always are."
     )
 
-    @classmethod
-    def of(cls, report: Report) -> "ReportTold":
-        return cls(
-            period=_period(report.whole),
-            totals=_totals(report.whole),
-            rows=[_row(row) for row in report.rows],
-            truncated=report.truncated,
-            before=None if report.before is None else BeforeTold(period=_period(report.before), totals=_totals(report.before)),
-            sampled=report.sampled,
-        )
+
+def encoded(report: Report) -> bytes:
+    """The body of a `ReportTold`. Takes some ten milliseconds for thousands of rows: call it in a thread."""
+    return to_json(
+        {
+            "period": _period(report.whole),
+            "totals": _totals(report.whole),
+            "rows": [_row(row) for row in report.rows],
+            "truncated": report.truncated,
+            "before": None if report.before is None else {"period": _period(report.before), "totals": _totals(report.before)},
+            "sampled": report.sampled,
+        }
+    )
 
 
-def _period(part: Part) -> PeriodTold:
-    return PeriodTold(since=part.since, until=part.until)
+def _period(part: Part) -> dict[str, str]:
+    return {"from": to_rfc3339(part.since), "to": to_rfc3339(part.until)}
 
 
-def _totals(part: Part) -> TotalsTold:
-    return TotalsTold(**_sums(part.totals), **_latency(part.latency))
+def _totals(part: Part) -> dict[str, Any]:
+    return _latency(part.latency) | _sums(part.totals)
 
 
-def _row(row: Row) -> RowTold:
-    key = row.key if isinstance(row.key, str) else to_rfc3339(row.key)
-    return RowTold(**_sums(row.sums), **_latency(row.latency or Latency()), key=key, label=row.label)
+def _row(row: Row) -> dict[str, Any]:
+    told = _latency(row.latency or Latency()) | _sums(row.sums)
+    told["key"] = row.key if isinstance(row.key, str) else to_rfc3339(row.key)
+    told["label"] = row.label
+    return told
 
 
-def _latency(latency: Latency) -> dict[str, Any]:
+def _latency(latency: Latency) -> dict[str, float | None]:
     found = (*latency.duration.quantiles(0.5, 0.95), *latency.ttfb.quantiles(0.5, 0.95))
-    return {name: None if micros is None else micros / 1000 for name, micros in zip(LatencyTold.model_fields, found, strict=True)}
+    return {name: None if micros is None else micros / 1000 for name, micros in zip(_PERCENTILES, found, strict=True)}
+
+
+_PERCENTILES: Final = tuple(LatencyTold.model_fields)
 
 
 def _sums(sums: Sums) -> dict[str, Any]:
-    costs = [CostTold(cost=format_amount(cost), currency=currency) for currency, cost in sorted(sums.costs.items())]
-    return vars(sums) | {
-        "cost": costs[0].cost if len(costs) == 1 else None,
-        "currency": costs[0].currency if len(costs) == 1 else None,
-        "costs": costs,
-        "duration_ms": sums.duration_us / sums.calls / 1000 if sums.calls else None,
-        "ttfb_ms": sums.ttfb_us / sums.ttfb_calls / 1000 if sums.ttfb_calls else None,
-    }
+    told = dict(vars(sums))
+    costs = [{"cost": format_amount(cost), "currency": currency} for currency, cost in sorted(told.pop("costs").items())]
+    only = costs[0] if len(costs) == 1 else {}
+    told["cost"] = only.get("cost")
+    told["currency"] = only.get("currency")
+    told["costs"] = costs
+    duration, ttfb, ttfb_calls = told.pop("duration_us"), told.pop("ttfb_us"), told.pop("ttfb_calls")
+    told["duration_ms"] = duration / sums.calls / 1000 if sums.calls else None
+    told["ttfb_ms"] = ttfb / ttfb_calls / 1000 if ttfb_calls else None
+    return told

@@ -1,6 +1,7 @@
 """Adds calls up. Reports come from sums, so they cost the same with a thousand calls and with a billion."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -45,17 +46,18 @@ class ReportService:
         now = self._clock.now()
         async with sessions.read() as session:
             span, end = await self._span(session, asked, now)
-            after = await repository.folded(session.connection)
-            whole = await _part(session, span, end, projects, after)
+            after = await repository.reached(session.connection)
             before = None
             if asked.compare:
                 earlier = Span(2 * span.since - _ceiling(end), span.since)
                 before = await _part(session, earlier, span.since, projects, after)
             if asked.by in ("hour", "day"):
                 rows = await _times(session, asked.by, zone, span, _ceiling(end), projects, after)
+                whole = await asyncio.to_thread(_whole, span.since, end, rows)
                 return Report(whole, tuple(rows[:MOST_ROWS]), len(rows) > MOST_ROWS, before, None)
             by = "key" if asked.by == "user" else asked.by
             sums = await repository.by_name(session.connection, by, span, projects, after)
+            whole = Part(span.since, end, Sums.total(sums.values()), await _latency(session, span, projects, after))
             sample = await repository.sample(session.connection, by, span, projects, MOST_SAMPLED)
             most_used = sorted(sums, key=lambda name: (-sums[name].calls, name))
             shown = most_used if asked.by == "user" else most_used[:MOST_ROWS]
@@ -118,10 +120,19 @@ def _ceiling(at: int) -> int:
     return at - at % -HOUR
 
 
-async def _part(session: Session, span: Span, end: int, projects: repository.Projects, after: int) -> Part:
+async def _part(session: Session, span: Span, end: int, projects: repository.Projects, after: int | None) -> Part:
     sums = await repository.sums(session.connection, span, projects, after)
-    latency = await repository.latencies(session.connection, span, projects, after)
-    return Part(span.since, end, sums.get(0) or Sums(), latency.get(0) or Latency())
+    return Part(span.since, end, sums.get(0) or Sums(), await _latency(session, span, projects, after))
+
+
+async def _latency(session: Session, span: Span, projects: repository.Projects, after: int | None) -> Latency:
+    return (await repository.latencies(session.connection, span, projects, after)).get(0) or Latency()
+
+
+def _whole(since: int, end: int, rows: Sequence[Row]) -> Part:
+    """What rows that leave nothing out come to."""
+    latencies = Latency.total(row.latency for row in rows if row.latency is not None)
+    return Part(since, end, Sums.total(row.sums for row in rows), latencies)
 
 
 def _by_name(sample: Sequence[tuple[str, Sampled]]) -> dict[str, Latency]:
@@ -168,22 +179,33 @@ def _stretches(span: Span, end: int, zone: "tzinfo") -> list[tuple[Span, int]]:
     return parts
 
 
-async def _times(session: Session, by: str, zone: "tzinfo", span: Span, end: int, projects: repository.Projects, after: int) -> list[Row]:
+async def _times(
+    session: Session, by: str, zone: "tzinfo", span: Span, end: int, projects: repository.Projects, after: int | None
+) -> list[Row]:
     """Hours or days, newest first. A day begins at the zone's midnight, or with the hour that midnight lies in."""
     rows: dict[int, Row] = {}
+    step = DAY if by == "day" else HOUR
     for part, offset in _stretches(span, end, zone) if by == "day" else [(span, 0)]:
-        step = DAY if by == "day" else HOUR
         latencies = await repository.latencies(session.connection, part, projects, after, step, offset)
-        for start, sums in (await repository.sums(session.connection, part, projects, after, step, offset)).items():
+        sums = await repository.sums(session.connection, part, projects, after, step, offset)
+
+        def name(start: int, since: int = part.since) -> int:
             # A stretch may begin within a day: its first step is told by where it does, not by where that day began.
-            key = _day(max(start, part.since), zone) if by == "day" else start
-            latency = latencies.get(start) or Latency()
-            if (known := rows.get(key)) is not None:
-                sums.add(known.sums)
-                assert known.latency is not None
-                latency.add(known.latency)
-            rows[key] = Row(key, None, sums, latency)
+            return _day(max(start, since), zone) if by == "day" else start
+
+        await asyncio.to_thread(_take, rows, sums, latencies, name)
     return [rows[key] for key in sorted(rows, reverse=True)]
+
+
+def _take(rows: dict[int, Row], sums: Mapping[int, Sums], latencies: Mapping[int, Latency], name: Callable[[int], int]) -> None:
+    """Make rows of the sums of steps; two steps of one name are one row."""
+    for start, its in sums.items():
+        key, latency = name(start), latencies.get(start) or Latency()
+        if (known := rows.get(key)) is not None:
+            its.add(known.sums)
+            assert known.latency is not None
+            latency.add(known.latency)
+        rows[key] = Row(key, None, its, latency)
 
 
 def _day(at: int, zone: "tzinfo") -> int:

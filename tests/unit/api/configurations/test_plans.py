@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sekisho.api.configurations import plans
 from sekisho.api.configurations.model import Change, Current, FieldChange, Plan, PlanError
 from sekisho.api.configurations.schemas import Configuration
+from sekisho.catalog.apis.model import Api
 from sekisho.catalog.model import CredentialFacts, ModelFacts, ProviderFacts, RateFacts
 from sekisho.catalog.settings import CAPABILITIES, KINDS
 from sekisho.cli import documents
@@ -107,6 +108,19 @@ def houses(draw: st.DrawFn) -> Current:
                 1,
                 None if rate is None else RateFacts(rate, "user", 1),
             )
+    apis = {
+        name: Api(
+            name,
+            draw(st.just("") | LINES),
+            draw(st.just("") | LINES),
+            draw(st.sampled_from(["sandbox/echo", "gone/m", *models])),
+            draw(st.booleans()),
+            draw(st.fixed_dictionaries({}, optional={"temperature": st.floats(0, 2), "stop": st.lists(LINES, min_size=1, max_size=4)})),
+            1,
+            1,
+        )
+        for name in draw(st.sets(NAMES, max_size=3))
+    }
     projects, members = {}, {}
     for name in draw(st.sets(NAMES, max_size=3)) | {"default"}:
         archived = draw(st.none() | st.just(1))
@@ -129,7 +143,8 @@ def houses(draw: st.DrawFn) -> Current:
         )
         for name in draw(st.sets(st.from_regex(r"[a-z0-9][a-z0-9-]{0,8}", fullmatch=True), max_size=2))
     }
-    return Current(providers, models, projects, members, issuers, {name: HELD for name, each in issuers.items() if each.has_secret})
+    held = {name: HELD for name, each in issuers.items() if each.has_secret}
+    return Current(providers, models, projects, members, issuers, held, apis)
 
 
 def secrets_of(house: Current) -> int:
@@ -155,8 +170,9 @@ def test_an_export_into_an_empty_house_adds_what_is_in_it(house: Current) -> Non
     assert len(references) == secrets_of(house), "each secret has a reference of its own"
     plan = plans.plan(Current(), exported, references, prune=False)
     assert {each.action for each in plan.changes} <= {"add"}
-    told = [*(exported.providers or {}), *(exported.models or {}), *(exported.projects or {}), *(exported.issuers or {})]
-    assert sorted(each.name for each in plan.changes) == sorted(told)
+    told = [*(exported.providers or {}), *(exported.models or {}), *(exported.apis or {}), *(exported.projects or {})]
+    assert sorted(each.name for each in plan.changes) == sorted([*told, *(exported.issuers or {})])
+    assert {each.target for each in house.apis.values()} <= {"sandbox/echo", "gone/m", *(exported.models or {})}
 
 
 def test_an_export_holds_no_secret_and_no_variable_of_ours() -> None:

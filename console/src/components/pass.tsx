@@ -22,6 +22,8 @@ export interface Issued {
   expires: Date | null;
   /** Until when the secret before still works. */
   overlapUntil?: Date | null;
+  /** The API that it was made for: the snippets name it, and the trial calls it. */
+  trial?: string;
 }
 
 /** A model that this key may call, for the snippets and the trial. */
@@ -39,7 +41,8 @@ export function Pass({ issued, onClose }: { issued: Issued; onClose: () => void 
   const [stored, setStored] = useState(false);
   const [asked, setAsked] = useState(false);
   const [trial, setTrial] = useState<"running" | Answered | GatewayError | null>(null);
-  const free = issued.scope === null || issued.scope.some((each) => each.startsWith("sandbox/"));
+  const tried = issued.trial ?? "sandbox/echo";
+  const callable = issued.trial !== undefined || issued.scope === null || issued.scope.some((each) => each.startsWith("sandbox/"));
 
   function leave() {
     if (stored || asked) onClose();
@@ -49,7 +52,7 @@ export function Pass({ issued, onClose }: { issued: Issued; onClose: () => void 
   async function tryOut() {
     setTrial("running");
     try {
-      setTrial(await chat({ key: issued.plainKey, body: { model: "sandbox/echo", messages: [{ role: "user", content: "ping" }] } }));
+      setTrial(await chat({ key: issued.plainKey, body: { model: tried, messages: [{ role: "user", content: "ping" }] } }));
     } catch (error) {
       setTrial(error instanceof GatewayError ? error : new GatewayError(0, "unreachable", String(error), ""));
     }
@@ -95,11 +98,11 @@ export function Pass({ issued, onClose }: { issued: Issued; onClose: () => void 
         </span>
       </p>
       <div className="mt-3.5">
-        <CodeTabs codes={snippets(base, { model: modelFor(issued.scope), messages: [{ role: "user", content: "Hello" }] })} />
+        <CodeTabs codes={snippets(base, { model: issued.trial ?? modelFor(issued.scope), messages: [{ role: "user", content: "Hello" }] })} />
       </div>
       {trial === null ? null : trial === "running" ? (
         <p role="status" className="mt-2.5 rounded-panel bg-sunk px-3 py-2 text-ui text-ink-2">
-          {t("keys.trying")}
+          {t(issued.trial === undefined ? "keys.trying" : "apis.waiting")}
         </p>
       ) : trial instanceof GatewayError ? (
         <p role="alert" className="mt-2.5 flex items-baseline gap-2 rounded-panel bg-shu-wash px-3 py-2 text-ui text-shu">
@@ -110,7 +113,7 @@ export function Pass({ issued, onClose }: { issued: Issued; onClose: () => void 
         <p role="status" className="mt-2.5 flex flex-wrap items-center gap-2 rounded-panel bg-roku-wash px-3 py-2 text-ui text-roku">
           <Icon name="check" />
           <span className="flex-1">
-            <b>{t("keys.passed")}</b> {t("keys.cameBack", { time: format.duration(trial.totalMs) })}
+            <b>{t("keys.passed")}</b> {issued.trial === undefined ? t("keys.cameBack", { time: format.duration(trial.totalMs) }) : t("apis.cameBack", { name: tried, time: format.duration(trial.totalMs) })}
           </span>
           <Link to="/calls/{-$callId}" params={{ callId: trial.requestId }}>
             {t("keys.seeCall")}
@@ -123,7 +126,7 @@ export function Pass({ issued, onClose }: { issued: Issued; onClose: () => void 
         </p>
       ) : null}
       <DialogFoot>
-        {free ? <Button busy={trial === "running" ? t("keys.tryingShort") : false} onClick={() => void tryOut()}>{trial === null ? t("keys.tryIt") : t("keys.tryAgain")}</Button> : null}
+        {callable ? <Button busy={trial === "running" ? t("keys.tryingShort") : false} onClick={() => void tryOut()}>{trial === null ? t("keys.tryIt") : t("keys.tryAgain")}</Button> : null}
         <Button onClick={leave}>{asked && !stored ? t("keys.closeAnyway") : t("keys.haveStored")}</Button>
       </DialogFoot>
     </Dialog>
