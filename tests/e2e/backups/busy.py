@@ -91,7 +91,7 @@ class Busy:
 def fill(database: Path, calls: int = MANY) -> None:
     """Put calls into the database of a home that is not in use, with the sums that belong to them."""
     hour = 1_767_225_600_000_000
-    texts = dict.fromkeys(("client_request_id", "user_agent", "error_code", "error_message", "upstream_model", "stages"), "")
+    texts = dict.fromkeys(("api", "client_request_id", "user_agent", "error_code", "error_message", "upstream_model", "stages"), "")
     same: dict[str, object] = {
         **texts, "boot": "filled", "started_at": hour, "status": 0, "http_status": 200, "method": "POST", "path": "/v1/chat/completions",
         "address": "127.0.0.1", "key_id": "k", "key_label": "k", "project": "default", "model": "up/m", "provider": "up",
