@@ -185,7 +185,7 @@ def test_a_second_factor_is_set_up_and_asked_for(browser: "Browser", house: "Hou
     [
         ("hana@example.jp", ("Keys", "Providers", "People", "Audit", "System"), ()),
         ("ken@example.org", ("Keys", "Projects"), ("Providers", "People", "Audit", "System")),
-        ("gus@example.org", ("Usage", "Projects"), ("Keys", "Providers", "People", "Audit", "System")),
+        ("gus@example.org", ("Keys", "Usage", "Projects"), ("Providers", "People", "Audit", "System")),
     ],
 )
 def test_nobody_sees_what_is_not_for_them(
