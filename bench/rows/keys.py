@@ -27,7 +27,7 @@ RELOAD_S: Final = 30.0
 
 def many(rig: Rig) -> list[Row]:
     """The JSON row with 10,000 keys loaded, beside the same with one."""
-    title = f"JSON chat with {MANY:,} keys loaded, beside the same with one (there are no APIs yet)"
+    title = f"JSON chat with {MANY:,} keys loaded, beside the same with one (no APIs among them)"
     try:
         crowded = rig.twin("crowded", MANY)
     except BenchError as error:
